@@ -1,0 +1,1 @@
+"""Calibration of probabilities and the reports that a device is signed off with."""

@@ -1,0 +1,182 @@
+"""The schema of `bundle.json`: everything that one model needs to be run and to be judged.
+
+Readers refuse unknown keys and unknown schema versions: a bundle that is not understood whole is
+not run. `edge_ser.bundle` loads and verifies a folder against this schema.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from edge_ser.constants import MODALITIES, SAMPLE_RATE, Modality
+
+SCHEMA_VERSION: Final = 1
+MANIFEST_NAME: Final = "bundle.json"
+
+GraphName = Literal["acoustic", "text", "face", "fusion", "detector"]
+GRAPHS: Final[tuple[GraphName, ...]] = ("acoustic", "text", "face", "fusion", "detector")
+
+
+def subset_name(modalities: tuple[Modality, ...] | list[Modality] | set[Modality]) -> str:
+    """Name of a subset of modalities, for instance ``audio+video``, in the order of MODALITIES."""
+    return "+".join(m for m in MODALITIES if m in modalities)
+
+
+SUBSETS: Final[tuple[str, ...]] = tuple(
+    subset_name(list(c)) for n in (1, 2, 3) for c in combinations(MODALITIES, n)
+)
+"""The seven non-empty subsets of modalities, smallest first."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TensorSpec(_Strict):
+    """One input or output of a graph. A text dimension is dynamic and named."""
+
+    dtype: Literal["float32", "float16", "int64", "int32", "uint8"]
+    shape: tuple[int | str, ...]
+
+
+class FileEntry(_Strict):
+    """A file of the bundle, relative to its folder, with its SHA-256."""
+
+    file: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @field_validator("file")
+    @classmethod
+    def _inside_the_folder(cls, value: str) -> str:
+        parts = re.split(r"[/\\]", value)
+        if not value or value.startswith(("/", "\\", "~")) or ":" in value or ".." in parts:
+            raise ValueError(f"the path {value!r} leaves the bundle's folder")
+        return value
+
+
+class GraphEntry(FileEntry):
+    """An ONNX graph with the tensors that it takes and gives, in the graph's order."""
+
+    inputs: dict[str, TensorSpec]
+    outputs: dict[str, TensorSpec]
+    precision: Literal["fp32", "fp16", "int8", "mixed"] = "fp32"
+    source: str = ""
+    licence: str = ""
+
+
+class AudioFrontendConfig(_Strict):
+    """Sound to features: options of the kernels, as their own ``as_dict`` gives them.
+
+    All features share one clock: frame t is centred at sample t * 160 of 16 kHz sound.
+    """
+
+    log_mel: dict[str, Any]
+    mfcc: dict[str, Any]
+    pitch: dict[str, Any]
+    minimum_seconds: float = Field(default=0.25, gt=0)
+    maximum_seconds: float = Field(default=10.0, gt=0, le=30.0)
+    silence_dbfs: float = Field(default=-60.0, lt=0)
+    """Sound whose loudest 100 ms stay below this level is silence: the modality is absent."""
+
+
+class TextFrontendConfig(_Strict):
+    """Words to token ids."""
+
+    maximum_tokens: int = Field(default=128, ge=8, le=512)
+
+
+class VideoFrontendConfig(_Strict):
+    """Pictures to face tensors."""
+
+    frames_per_second: float = Field(default=5.0, gt=0, le=60)
+    """Pictures a second that are looked at."""
+    face_size: int = Field(default=112, ge=32, le=512)
+    face_margin: float = Field(default=0.25, ge=0, le=1)
+    """Border around the face as a share of its size."""
+    grey: bool = False
+    """Whether the crop is made grey (three equal channels) before it is encoded."""
+    minimum_detection_score: float = Field(default=0.5, gt=0, lt=1)
+    minimum_face_pixels: int = Field(default=24, ge=8)
+    black_level: float = Field(default=8.0, ge=0, le=255)
+    """A picture whose mean luminance is below this is black: it says nothing."""
+
+
+class FrontendConfig(_Strict):
+    """Every parameter between raw media and the graphs."""
+
+    audio: AudioFrontendConfig
+    text: TextFrontendConfig
+    video: VideoFrontendConfig
+
+
+class SubsetCalibration(_Strict):
+    """Calibration of the decisions that are made from one subset of modalities."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    minimum_confidence: float = Field(default=0.0, ge=0, le=1)
+    """Below this probability of the likeliest label the decision abstains."""
+
+
+class Score(_Strict):
+    """One measured figure with what is needed to judge it."""
+
+    task: str
+    metric: str
+    value: float
+    spread: float | None = None
+    chance: float
+    protocol: str
+    precision: str = "fp32"
+
+
+class Training(_Strict):
+    """What the model was trained on, and by which command."""
+
+    data: list[str]
+    pairing: Literal["paired", "label-paired", "none"]
+    held_out: str
+    command: str
+    seed: int
+
+
+class BundleManifest(_Strict):
+    """The content of `bundle.json`."""
+
+    schema_version: Literal[1]
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    labels: tuple[str, ...] = Field(min_length=2)
+    sample_rate: Literal[16000] = SAMPLE_RATE
+    frontend: FrontendConfig
+    graphs: dict[GraphName, GraphEntry]
+    tokenizer: FileEntry
+    documents: dict[str, FileEntry] = Field(default_factory=dict)
+    calibration: dict[str, SubsetCalibration]
+    training: Training
+    splits: dict[str, list[str]] = Field(default_factory=dict)
+    scores: list[Score] = Field(default_factory=list)
+    licence: str
+    intended_use: str
+    not_for: str
+
+    @model_validator(mode="after")
+    def _complete(self) -> BundleManifest:
+        missing = [g for g in GRAPHS if g not in self.graphs]
+        if missing:
+            raise ValueError(f"the graphs {', '.join(missing)} are not listed")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("a label is listed twice")
+        if set(self.calibration) != set(SUBSETS):
+            raise ValueError(
+                f"calibration must name exactly the subsets {', '.join(SUBSETS)}, "
+                f"not {', '.join(sorted(self.calibration)) or 'none'}"
+            )
+        return self
+
+    def files(self) -> list[FileEntry]:
+        """Every file that the manifest lists."""
+        return [*self.graphs.values(), self.tokenizer, *self.documents.values()]

@@ -1,0 +1,1 @@
+"""What runs a graph: one `Session` protocol, one module a backend."""

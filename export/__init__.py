@@ -1,0 +1,1 @@
+"""Training, evaluation and export: from data to a bundle of ONNX graphs."""
