@@ -1,0 +1,6 @@
+// Every bindings/x.cpp defines bind_x, which module.cpp calls.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+void bind_whisper(pybind11::module_& m);

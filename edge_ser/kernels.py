@@ -1,0 +1,20 @@
+"""The compiled kernels: sound in, frames out.
+
+Every streaming class has the same five methods: ``accept(samples)`` and ``finish()`` return the
+frames that became complete, float32 ``[n, dim]``; ``reset()`` starts over; ``compute(samples)``
+does a whole clip at once without touching the stream. Frames do not depend on how a stream is cut
+into chunks: they are equal to the last bit.
+
+Samples are one-dimensional numpy arrays: float32 (read in place), float64 (rounded to float32) or
+int16 (divided by 32768); anything else is a TypeError. NaN or infinity is a ValueError that names
+the sample and leaves the stream as it was. The GIL is released while a kernel works; one stream
+belongs to one thread at a time.
+"""
+
+from __future__ import annotations
+
+from edge_ser._kernels import whisper_normalize
+
+__all__ = [
+    "whisper_normalize",
+]
