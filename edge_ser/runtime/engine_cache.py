@@ -1,0 +1,263 @@
+"""The cache of compiled forms of graphs: engines and optimised graphs.
+
+An entry belongs to exactly one (graph hash, backend and version, device, shapes, options). It is
+disposable: whatever does not match is built anew. Each entry is a blob and a record beside it;
+the record names the blob by its SHA-256 and is put in place in one step, so a reader sees a whole
+entry or none, also with several writers and after a power cut.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from edge_ser.errors import EngineError
+
+_LOG = logging.getLogger(__name__)
+_RECORD_VERSION: Final = 1
+_BLOB = re.compile(r"^[A-Za-z0-9._-]+\.engine$")
+
+Shapes = Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]
+"""Smallest, usual and largest shape of each input."""
+
+
+@dataclass(frozen=True)
+class EngineKey:
+    """What an engine was compiled from and for.
+
+    Attributes:
+        graph: name of the graph, for people: it is not part of the identity.
+        graph_sha256: hash of the ONNX file.
+        backend: ``tensorrt``, ``tensorrt-rtx``, ``onnxruntime``.
+        backend_version: as the backend gives it.
+        device: ``sm86``, ``ampere-plus``, or a name of the processor.
+        shapes: per input the smallest, usual and largest shape; empty where shapes are free.
+        options: everything else that changes the outcome.
+    """
+
+    graph: str
+    graph_sha256: str
+    backend: str
+    backend_version: str
+    device: str
+    shapes: Shapes = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """SHA-256 of the identity as canonical JSON."""
+        identity = asdict(self)
+        del identity["graph"]
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class EngineRecord:
+    """One entry of the cache, as its record file tells it."""
+
+    key: EngineKey
+    blob: Path
+    sha256: str
+    size: int
+    created: float
+    """Seconds since the epoch."""
+    facts: Mapping[str, Any]
+    """What the builder noted: precision, seconds, versions, whether the gate was forced."""
+
+
+def default_cache_folder() -> Path:
+    """``$EDGE_SER_CACHE``, else the platform's folder for caches, with ``edge-ser/engines``."""
+    chosen = os.environ.get("EDGE_SER_CACHE")
+    if chosen:
+        return Path(chosen).expanduser() / "engines"
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "edge-ser" / "engines"
+
+
+class EngineCache:
+    """Entries in one folder. Thread contract: any thread, any number of processes at once."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Use `folder` (default: `default_cache_folder`); it is made at the first store."""
+        self.folder = default_cache_folder() if folder is None else folder
+
+    def load(self, key: EngineKey) -> bytes | None:
+        """The blob for `key`, or None if there is none.
+
+        The bytes that are returned are the bytes that were hashed.
+
+        Raises:
+            EngineError: the entry is damaged (its hash, size or record is wrong).
+        """
+        record_path = self._record_path(key)
+        if not record_path.is_file():
+            return None
+        return load_blob(self._read(record_path))
+
+    def find(self, key: EngineKey) -> EngineRecord | None:
+        """The record for `key`, or None; the blob is not read.
+
+        Raises:
+            EngineError: the record cannot be read.
+        """
+        record_path = self._record_path(key)
+        return self._read(record_path) if record_path.is_file() else None
+
+    def store(self, key: EngineKey, blob: bytes, facts: Mapping[str, Any]) -> EngineRecord:
+        """Put an entry in place of whatever was there for this key.
+
+        Raises:
+            EngineError: the folder cannot be written.
+        """
+        sha256 = hashlib.sha256(blob).hexdigest()
+        record_path = self._record_path(key)
+        blob_path = self.folder / f"{record_path.stem}-{sha256[:12]}.engine"
+        record = {
+            "record_version": _RECORD_VERSION,
+            "key": asdict(key),
+            "blob": blob_path.name,
+            "sha256": sha256,
+            "size": len(blob),
+            "created": time.time(),
+            "facts": dict(facts),
+        }
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_atomically(blob_path, blob)
+            write_atomically(record_path, json.dumps(record, indent=1, sort_keys=True).encode())
+            for old in self.folder.glob(f"{record_path.stem}-*.engine"):
+                if old != blob_path:
+                    old.unlink(missing_ok=True)
+        except OSError as error:
+            raise EngineError(
+                f"{self.folder}: the engine cache cannot be written: {error.strerror}; "
+                "set EDGE_SER_CACHE to a folder that can"
+            ) from error
+        return self._read(record_path)
+
+    def entries(self) -> list[EngineRecord]:
+        """Every entry whose record can be read, newest first; damaged ones are logged."""
+        found = []
+        for path in self._record_paths():
+            try:
+                found.append(self._read(path))
+            except EngineError as error:
+                _LOG.warning("%s", error)
+        return sorted(found, key=lambda r: r.created, reverse=True)
+
+    def remove(self, key: EngineKey) -> None:
+        """Forget the entry for `key`, if there is one, damaged or not."""
+        record_path = self._record_path(key)
+        record_path.unlink(missing_ok=True)
+        for blob in self.folder.glob(f"{record_path.stem}-*.engine"):
+            blob.unlink(missing_ok=True)
+
+    def clean(self) -> tuple[int, int]:
+        """Delete every entry, also damaged and half-written ones.
+
+        Only files with the names that this cache gives are touched.
+
+        Returns:
+            how many files went, and their bytes.
+        """
+        count = size = 0
+        if not self.folder.is_dir():
+            return 0, 0
+        for path in sorted(self.folder.iterdir()):
+            ours = path.suffix in (".engine", ".record") or path.name.startswith(".writing-")
+            if not ours or not path.is_file():
+                continue
+            size += path.stat().st_size
+            path.unlink(missing_ok=True)
+            count += 1
+        return count, size
+
+    def _record_paths(self) -> Iterator[Path]:
+        return iter(sorted(self.folder.glob("*.record")) if self.folder.is_dir() else ())
+
+    def _record_path(self, key: EngineKey) -> Path:
+        name = re.sub(r"[^A-Za-z0-9]+", "_", key.graph).strip("_") or "graph"
+        return self.folder / f"{name[:40]}-{key.digest()[:24]}.record"
+
+    def _read(self, path: Path) -> EngineRecord:
+        try:
+            raw = json.loads(path.read_text("utf-8"))
+            if raw["record_version"] != _RECORD_VERSION or not _BLOB.match(raw["blob"]):
+                raise ValueError("unknown version or name of a blob")
+            fields = dict(raw["key"])
+            fields["shapes"] = {
+                name: tuple(tuple(int(d) for d in shape) for shape in triple)
+                for name, triple in fields["shapes"].items()
+            }
+            return EngineRecord(
+                key=EngineKey(**fields),
+                blob=path.parent / raw["blob"],
+                sha256=str(raw["sha256"]),
+                size=int(raw["size"]),
+                created=float(raw["created"]),
+                facts=dict(raw["facts"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise EngineError(
+                f"{path}: this record of the engine cache cannot be read ({error}); "
+                "run: edge-ser engines clean"
+            ) from error
+
+
+def load_blob(record: EngineRecord) -> bytes:
+    """Read an engine and hold it against the hash in its record before anybody parses it.
+
+    Raises:
+        EngineError: the file is gone, or its bytes are not those that were stored.
+    """
+    try:
+        blob = record.blob.read_bytes()
+    except OSError as error:
+        raise EngineError(
+            f"{record.blob}: the engine of {record.key.graph} cannot be read: {error.strerror}; "
+            "build it again: edge-ser build-engine"
+        ) from error
+    if len(blob) != record.size or hashlib.sha256(blob).hexdigest() != record.sha256:
+        raise EngineError(
+            f"{record.blob}: the engine of {record.key.graph} is damaged (its SHA-256 is not the "
+            "one that was noted when it was built); build it again: edge-ser build-engine"
+        )
+    return blob
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, read piecewise."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,237 @@
+"""ONNX Runtime behind the `Session` protocol, with the execution providers the caller asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from edge_ser.bundle_schema import TensorSpec
+from edge_ser.errors import EngineError
+from edge_ser.runtime.session import Tensor
+from edge_ser.runtime.tensor_check import check_declared, check_inputs
+
+if TYPE_CHECKING:
+    from edge_ser.runtime.engine_cache import EngineCache
+
+CPU: Final = "CPUExecutionProvider"
+
+_PACKAGES: Final[Mapping[str, str]] = {
+    "CUDAExecutionProvider": "onnxruntime-gpu",
+    "TensorrtExecutionProvider": "onnxruntime-gpu",
+    "NvTensorRTRTXExecutionProvider": "onnxruntime-trt-rtx",
+    "OpenVINOExecutionProvider": "onnxruntime-openvino",
+    "DmlExecutionProvider": "onnxruntime-directml",
+    "QNNExecutionProvider": "onnxruntime-qnn",
+    "MIGraphXExecutionProvider": "onnxruntime-migraphx",
+}
+
+_DTYPES: Final[Mapping[str, str]] = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(uint8)": "uint8",
+}
+
+
+class OnnxRuntimeSession:
+    """An ONNX graph in ONNX Runtime.
+
+    Thread contract: `run` may be called from any thread, also at once; `close` waits for nobody,
+    calls that have begun end normally.
+
+    Defaults are those of a small model on an edge CPU that shares its cores: one intra-op thread,
+    no spinning (spinning threads of several sessions steal each other's cores), every graph
+    optimisation.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        inputs: Mapping[str, TensorSpec] | None = None,
+        outputs: Mapping[str, TensorSpec] | None = None,
+        *,
+        providers: Sequence[str | tuple[str, Mapping[str, Any]]] = (CPU,),
+        threads: int = 1,
+        cache: EngineCache | None = None,
+    ) -> None:
+        """Load the graph.
+
+        Args:
+            path: the ONNX file.
+            inputs: what the manifest declares; None takes the graph's own word.
+            outputs: likewise.
+            providers: execution providers in order of preference, each a name or a name with its
+                options. All of them must be installed and must come up: nothing falls back.
+            threads: intra-op threads, 1 or more.
+            cache: where the optimised form of the graph is kept between runs (CPU provider only:
+                others compile for themselves); None optimises at every start.
+
+        Raises:
+            EngineError: the file is missing or no valid graph, a provider is not installed or
+                does not start, or the graph differs from the manifest.
+        """
+        names = [p if isinstance(p, str) else p[0] for p in providers]
+        if not names:
+            raise EngineError(f"{path}: no execution provider was given; name at least {CPU!r}")
+        if threads < 1:
+            raise EngineError(f"{path}: threads must be 1 or more, not {threads}")
+        if not path.is_file():
+            raise EngineError(f"{path}: there is no such graph file; check the bundle's folder")
+        _require_providers(names)
+        self._path = path
+        self._session = _open(path, providers, names, threads, cache)
+        self._check_providers(names)
+        found_in = _specs(self._session.get_inputs(), path)
+        found_out = _specs(self._session.get_outputs(), path)
+        if inputs is not None:
+            check_declared(inputs, found_in, "input", str(path))
+        if outputs is not None:
+            check_declared(outputs, found_out, "output", str(path))
+        self._inputs: dict[str, TensorSpec] = dict(found_in if inputs is None else inputs)
+        self._outputs: dict[str, TensorSpec] = dict(found_out if outputs is None else outputs)
+        self._output_names = list(self._outputs)
+        self._backend = "onnxruntime:" + "+".join(short_name(n) for n in names)
+
+    def _check_providers(self, names: Sequence[str]) -> None:
+        # ONNX Runtime logs and goes on with the CPU when a provider's libraries fail to load.
+        active = self._session.get_providers()
+        for name in names:
+            if name not in active:
+                raise EngineError(
+                    f"{self._path}: the execution provider {name} is installed but did not start "
+                    f"(running instead: {', '.join(active)}); check its driver and libraries, "
+                    'or ask for the backend "onnxruntime"'
+                )
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        """Names, dtypes and shapes that `run` takes."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """Names, dtypes and shapes that `run` gives."""
+        return self._outputs
+
+    @property
+    def backend(self) -> str:
+        """``onnxruntime:CPU``, ``onnxruntime:CUDA+CPU`` ..."""
+        return self._backend
+
+    def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Run the graph once.
+
+        Values are not inspected: NaN in gives NaN out.
+
+        Raises:
+            EngineError: a tensor is missing, unknown, empty or of a wrong dtype or shape; the
+                session is closed; or ONNX Runtime fails.
+        """
+        session = self._session
+        if session is None:
+            raise EngineError(f"{self._path}: the session is closed; open a new one")
+        checked = check_inputs(self._inputs, inputs, self._path.name)
+        try:
+            values = session.run(self._output_names, checked)
+        except Exception as error:
+            shapes = ", ".join(f"{n} {list(v.shape)}" for n, v in checked.items())
+            raise EngineError(
+                f"{self._path}: ONNX Runtime failed on the inputs {shapes}: {error}"
+            ) from error
+        return dict(zip(self._output_names, values, strict=True))
+
+    def close(self) -> None:
+        """Free the graph's memory; a second call does nothing."""
+        self._session = None
+
+
+def short_name(provider: str) -> str:
+    """``CUDA`` for ``CUDAExecutionProvider``."""
+    return provider.removesuffix("ExecutionProvider")
+
+
+def available_providers() -> list[str]:
+    """Execution providers of the installed ONNX Runtime, its own order of preference."""
+    import onnxruntime
+
+    return [str(p) for p in onnxruntime.get_available_providers()]
+
+
+def _require_providers(names: Sequence[str]) -> None:
+    installed = available_providers()
+    for name in names:
+        if name in installed:
+            continue
+        package = _PACKAGES.get(name)
+        advice = (
+            f"run: pip uninstall onnxruntime && pip install {package}"
+            if package
+            else "ask for one of the installed ones"
+        )
+        raise EngineError(
+            f"the execution provider {name} is not in the installed ONNX Runtime "
+            f"(it has {', '.join(installed)}); {advice}"
+        )
+
+
+def _open(
+    path: Path,
+    providers: Sequence[str | tuple[str, Mapping[str, Any]]],
+    names: Sequence[str],
+    threads: int,
+    cache: EngineCache | None,
+) -> Any:
+    import onnxruntime as ort
+
+    def start(graph: Path | bytes, *, optimise: bool, write_to: Path | None) -> Any:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        level = ort.GraphOptimizationLevel
+        options.graph_optimization_level = (
+            level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
+        )
+        if write_to is not None:
+            options.optimized_model_filepath = str(write_to)
+        source = graph if isinstance(graph, bytes) else str(graph)
+        arguments = [p if isinstance(p, str) else (p[0], dict(p[1])) for p in providers]
+        session = ort.InferenceSession(source, sess_options=options, providers=arguments)
+        session.disable_fallback()
+        return session
+
+    try:
+        if cache is None or list(names) != [CPU]:
+            return start(path, optimise=True, write_to=None)
+        from edge_ser.runtime.onnxruntime_cache import cached_graph
+
+        return cached_graph(path, cache, start)
+    except EngineError:
+        raise
+    except Exception as error:
+        raise EngineError(
+            f"{path}: ONNX Runtime {ort.__version__} cannot load this graph with "
+            f"{', '.join(names)}: {error}"
+        ) from error
+
+
+def _specs(nodes: Sequence[Any], path: Path) -> dict[str, TensorSpec]:
+    specs = {}
+    for node in nodes:
+        dtype = _DTYPES.get(node.type)
+        if dtype is None:
+            raise EngineError(
+                f"{path}: the tensor {node.name!r} is a {node.type}; graphs of a bundle use only "
+                + ", ".join(get_args(TensorSpec.model_fields["dtype"].annotation))
+            )
+        shape = tuple(
+            d if isinstance(d, int) and d >= 0 else str(d) if d else f"{node.name}_{i}"
+            for i, d in enumerate(node.shape)
+        )
+        specs[node.name] = TensorSpec.model_validate({"dtype": dtype, "shape": shape})
+    return specs
