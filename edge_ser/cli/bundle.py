@@ -1,0 +1,85 @@
+"""`edge-ser bundle show|verify`: what is in a bundle, and whether it is whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(help="Look into a model bundle, or verify it.", no_args_is_help=True)
+
+PathArgument = Annotated[
+    Path | None, typer.Argument(metavar="[PATH]", help="The bundle's folder [default: shipped one].")
+]
+
+
+def _folder(path: Path | None) -> Path:
+    from edge_ser.bundle import default_bundle_path
+
+    return default_bundle_path() if path is None else path
+
+
+@app.command(epilog="A complete command: edge-ser bundle show")
+def show(
+    path: PathArgument = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+) -> None:
+    """Print what a bundle holds, what it was trained on, and how well it does."""
+    from edge_ser.bundle import read_manifest
+
+    bundle = read_manifest(_folder(path))
+    manifest = bundle.manifest
+    if as_json:
+        typer.echo(json.dumps({**manifest.model_dump(mode="json"), "hash": bundle.digest}, indent=2))
+        return
+    console = Console(highlight=False)
+    console.print(f"[bold]{manifest.name}[/] {manifest.version}  hash {bundle.digest[:16]}")
+    console.print(f"labels: {', '.join(manifest.labels)}")
+    graphs = Table("graph", "file", "precision", "MB", "licence", title="Graphs", title_justify="left")
+    for name, entry in manifest.graphs.items():
+        file = bundle.path(entry)
+        size = f"{file.stat().st_size / 1e6:.1f}" if file.exists() else "missing"
+        graphs.add_row(name, entry.file, entry.precision, size, entry.licence)
+    console.print(graphs)
+    if manifest.scores:
+        scores = Table("task", "metric", "value", "spread", "chance", "protocol", title="Scores")
+        scores.title_justify = "left"
+        for score in manifest.scores:
+            spread = "" if score.spread is None else f"± {score.spread:.3f}"
+            scores.add_row(
+                score.task, score.metric, f"{score.value:.3f}", spread, f"{score.chance:.3f}",
+                score.protocol,
+            )
+        console.print(scores)
+    training = manifest.training
+    console.print(f"trained on: {', '.join(training.data)} ({training.pairing})")
+    console.print(f"held out: {training.held_out}")
+    console.print(f"licence: {manifest.licence}")
+    console.print(f"intended use: {manifest.intended_use}")
+    console.print(f"not for: {manifest.not_for}")
+
+
+@app.command(epilog="A complete command: edge-ser bundle verify")
+def verify(path: PathArgument = None) -> None:
+    """Check every file of a bundle against its manifest; exit code 2 if anything is wrong."""
+    from edge_ser.bundle import check_files, read_manifest
+    from edge_ser.errors import BundleError
+
+    bundle = read_manifest(_folder(path))
+    checks = check_files(bundle)
+    table = Table("file", "state", "bytes")
+    for check in checks:
+        table.add_row(check.file, check.state + check.advice, f"{check.size:,}")
+    Console(highlight=False).print(table)
+    bad = [check.file for check in checks if check.state != "ok"]
+    if bad:
+        raise BundleError(
+            f"bundle {bundle.folder} is damaged: {', '.join(bad)}; get it again from its source"
+        )
+    typer.echo(
+        f"{bundle.manifest.name} {bundle.manifest.version}: {len(checks)} files, all as listed"
+    )
