@@ -1,4 +1,4 @@
-"""Names, labels and rates that training and runtime share: they are written here and nowhere else."""
+"""Names, labels and rates that training and runtime share, written here and nowhere else."""
 
 from __future__ import annotations
 

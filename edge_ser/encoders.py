@@ -1,4 +1,4 @@
-"""The encoders of a loaded bundle: front-end and graph of each modality, from raw media to tokens."""
+"""The encoders of a loaded bundle: each modality from raw media to tokens."""
 
 from __future__ import annotations
 

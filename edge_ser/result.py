@@ -79,7 +79,7 @@ class Decision:
     window: Window
     bundle: BundleReference
     timing_ms: Mapping[str, float] = field(default_factory=dict)
-    """Milliseconds of each stage that ran for this decision, and their `total` on the wall clock."""
+    """Milliseconds of each stage that ran for this decision, and `total` on the wall clock."""
 
     @property
     def confidence(self) -> float:

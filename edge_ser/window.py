@@ -69,9 +69,7 @@ def decide(bundle: Bundle, encoders: Encoders, evidence: Evidence, timer: StageT
             bundle=bundle.reference,
             timing_ms=timer.stages(),
         )
-    probabilities = {
-        label: float(p) for label, p in zip(labels, fused.probabilities, strict=True)
-    }
+    probabilities = {label: float(p) for label, p in zip(labels, fused.probabilities, strict=True)}
     return _decision(
         bundle, probabilities, reports, fused.minimum_confidence, evidence.window, timer
     )
@@ -95,9 +93,7 @@ def merge(bundle: Bundle, decisions: Sequence[Decision], timer: StageTimer) -> D
     seen = decided or [i for i, d in enumerate(decisions) if d.present]
     reports = {m: _merged_report([d.modalities[m] for d in decisions]) for m in MODALITIES}
     if not seen:
-        return replace(
-            decisions[0], modalities=reports, window=window, timing_ms=timer.stages()
-        )
+        return replace(decisions[0], modalities=reports, window=window, timing_ms=timer.stages())
     weights = {i: max(decisions[i].window.end - decisions[i].window.start, 1) for i in seen}
     total = sum(weights.values())
     probabilities = {
@@ -151,9 +147,7 @@ def _merged_report(reports: Sequence[ModalityReport]) -> ModalityReport:
     notes = list(dict.fromkeys(note for r in reports for note in r.notes))
     absent = [r.reason for r in reports if not r.present]
     if present and absent:
-        notes.append(
-            f"absent in {len(absent)} of {len(reports)} windows: {_most_common(absent)}"
-        )
+        notes.append(f"absent in {len(absent)} of {len(reports)} windows: {_most_common(absent)}")
     return ModalityReport(
         present=present,
         contribution=sum(values) / len(values) if values else None,

@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAM = "#include <concepts>\n#include <span>\nint main() { return std::integral<int> ? 0 : 1; }\n"
+PROGRAM = (
+    "#include <concepts>\n#include <span>\nint main() { return std::integral<int> ? 0 : 1; }\n"
+)
 
 
 def python_problems():
@@ -48,7 +50,10 @@ def compiler_problems():
         command = compiler.split() + ["-std=c++20", source, "-o", os.path.join(folder, "probe")]
         outcome = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if outcome.returncode != 0:
-        return ["the C++ compiler %s cannot compile C++20 (GCC 11, Clang 14 or newer can); %s" % (compiler, advice)]
+        return [
+            "the C++ compiler %s cannot compile C++20 (GCC 11, Clang 14 or newer can); %s"
+            % (compiler, advice)
+        ]
     return []
 
 

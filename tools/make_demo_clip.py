@@ -8,7 +8,7 @@ that every frame differs; the words stand beside the clip in a sidecar file.
 
 from __future__ import annotations
 
-import subprocess  # noqa: S404 - espeak-ng is a program; it is called without a shell
+import subprocess
 import sys
 import tempfile
 from fractions import Fraction
@@ -41,7 +41,9 @@ def picture(portrait: np.ndarray, progress: float) -> np.ndarray:
     """One frame [SIZE, SIZE, 3] RGB: a slow push-in with a slight tilt, progress from 0 to 1."""
     height, width = portrait.shape[:2]
     centre = (width * (0.46 - 0.01 * progress), height * (0.32 + 0.02 * progress))
-    turn = cv2.getRotationMatrix2D(centre, 2.0 * np.sin(2 * np.pi * progress), 1.25 + 0.2 * progress)
+    turn = cv2.getRotationMatrix2D(
+        centre, 2.0 * np.sin(2 * np.pi * progress), 1.25 + 0.2 * progress
+    )
     turn[:, 2] += np.array([SIZE / 2, SIZE * 0.42]) - np.array(centre)
     return cv2.warpAffine(
         portrait, turn, (SIZE, SIZE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE

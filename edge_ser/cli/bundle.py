@@ -13,7 +13,8 @@ from rich.table import Table
 app = typer.Typer(help="Look into a model bundle, or verify it.", no_args_is_help=True)
 
 PathArgument = Annotated[
-    Path | None, typer.Argument(metavar="[PATH]", help="The bundle's folder [default: shipped one].")
+    Path | None,
+    typer.Argument(metavar="[PATH]", help="The bundle's folder [default: shipped one]."),
 ]
 
 
@@ -34,12 +35,16 @@ def show(
     bundle = read_manifest(_folder(path))
     manifest = bundle.manifest
     if as_json:
-        typer.echo(json.dumps({**manifest.model_dump(mode="json"), "hash": bundle.digest}, indent=2))
+        typer.echo(
+            json.dumps({**manifest.model_dump(mode="json"), "hash": bundle.digest}, indent=2)
+        )
         return
     console = Console(highlight=False)
     console.print(f"[bold]{manifest.name}[/] {manifest.version}  hash {bundle.digest[:16]}")
     console.print(f"labels: {', '.join(manifest.labels)}")
-    graphs = Table("graph", "file", "precision", "MB", "licence", title="Graphs", title_justify="left")
+    graphs = Table(
+        "graph", "file", "precision", "MB", "licence", title="Graphs", title_justify="left"
+    )
     for name, entry in manifest.graphs.items():
         file = bundle.path(entry)
         size = f"{file.stat().st_size / 1e6:.1f}" if file.exists() else "missing"
@@ -51,7 +56,11 @@ def show(
         for score in manifest.scores:
             spread = "" if score.spread is None else f"± {score.spread:.3f}"
             scores.add_row(
-                score.task, score.metric, f"{score.value:.3f}", spread, f"{score.chance:.3f}",
+                score.task,
+                score.metric,
+                f"{score.value:.3f}",
+                spread,
+                f"{score.chance:.3f}",
                 score.protocol,
             )
         console.print(scores)

@@ -1,0 +1,44 @@
+"""`edge-ser demo`: the main job on the clip that ships with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+DEMO_CLIP = Path(__file__).parent.parent / "demo_clip" / "astronaut.mp4"
+
+
+def demo(
+    output: Annotated[
+        Path, typer.Option(help="Folder for the decision (JSON) and the picture.")
+    ] = Path("demo-output"),
+) -> None:
+    """Recognise the clip that ships with edge-ser, print the decision and draw it.
+
+    A complete command: edge-ser demo --output demo-output
+    """
+    from edge_ser.cli.recognize import draw, show
+    from edge_ser.errors import ConfigError
+    from edge_ser.file_writing import write_atomically
+    from edge_ser.recognizer import EdgeRecognizer
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the folder {output}: {error.strerror}") from error
+    picture = output / "decision.png"
+    with EdgeRecognizer() as recognizer:
+        words = recognizer.transcribe(DEMO_CLIP)
+        decision = recognizer.recognize(DEMO_CLIP, words)
+        draw(recognizer, DEMO_CLIP, decision, words, picture)
+    write_atomically(output / "decision.json", decision.to_json(indent=2).encode() + b"\n")
+    console = Console(highlight=False)
+    console.print(
+        "The clip is made of NASA's public-domain portrait of astronaut Eileen Collins and a\n"
+        "synthesised sentence that nobody spoke: it shows that every part runs, not how well.\n"
+    )
+    show(decision, console)
+    console.print(f"\ndecision: {output / 'decision.json'}\npicture:  {picture}")

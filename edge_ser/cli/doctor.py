@@ -1,0 +1,35 @@
+"""`edge-ser doctor`: what this machine has, what it lacks, and the command that would bring it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+_MARKS = {"there": "[green]there[/]", "missing": "[yellow]missing[/]", "broken": "[red]broken[/]"}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Look at Python, backends, devices and weights; exit code 2 if the runtime cannot work.
+
+    A complete command: edge-ser doctor --json
+    """
+    from edge_ser.errors import ConfigError
+    from edge_ser.machine import inspect_machine
+
+    findings = inspect_machine()
+    if as_json:
+        typer.echo(json.dumps({f.part: f.to_dict() for f in findings}, indent=2))
+    else:
+        table = Table("part", "state", "what", "to get it", box=None, padding=(0, 2, 0, 0))
+        for finding in findings:
+            table.add_row(finding.part, _MARKS[finding.state], finding.detail, finding.advice)
+        Console(highlight=False).print(table)
+    unusable = [f.part for f in findings if f.needed and f.state != "there"]
+    if unusable:
+        raise ConfigError(f"edge-ser cannot run here: {', '.join(unusable)}; see the list")

@@ -1,0 +1,303 @@
+"""`EdgeRecognizer`: a clip in, a calibrated decision out."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_ser.bundle import Bundle, load_bundle
+from edge_ser.capture.clip import Clip, Segment, check_positive, sample_count
+from edge_ser.capture.media import clip_from_arrays, open_clip
+from edge_ser.capture.transcript import Transcript, find_sidecar, read_transcript
+from edge_ser.constants import SAMPLE_RATE
+from edge_ser.encoders import Encoded, EncodedFaces, Encoders
+from edge_ser.errors import ConfigError
+from edge_ser.result import Decision, Window
+from edge_ser.runtime.backend import DEFAULT_BACKEND
+from edge_ser.timing import StageTimer
+from edge_ser.window import Evidence, decide, merge
+from edge_ser.words import ClipWords, WordEncoder
+
+if TYPE_CHECKING:
+    from edge_ser.capture.speech_to_text import SpeechToText
+
+ClipInput: TypeAlias = "str | os.PathLike[str] | Clip | tuple[npt.ArrayLike, int]"
+"""A path, a `Clip` (see `clip_from_arrays`), or samples with their rate in Hz."""
+
+DEFAULT_WINDOW: Final = 3.0
+"""Seconds that one decision of a timeline looks at."""
+DEFAULT_HOP: Final = 0.5
+"""Seconds between two decisions of a timeline."""
+
+
+class EdgeRecognizer:
+    """Recognises emotion in clips with one loaded bundle.
+
+    Thread contract: immutable after construction; every method may be called from any thread, also
+    at once (a `Clip` object, though, belongs to one thread at a time).
+    """
+
+    def __init__(
+        self,
+        bundle: str | os.PathLike[str] | Bundle | None = None,
+        *,
+        backend: str = DEFAULT_BACKEND,
+    ) -> None:
+        """Load a bundle and open its graphs.
+
+        Args:
+            bundle: a bundle's folder, or a bundle that `load_bundle` gave; None loads the one that
+                ships with the package.
+            backend: what runs the graphs, one of `edge_ser.runtime.backend.BACKENDS`.
+
+        Raises:
+            BundleError: if the bundle is not what its manifest says.
+            EngineError: if the backend cannot run a graph of the bundle.
+            ConfigError: if the backend's name is unknown.
+        """
+        self.bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+        self._encoders = Encoders(self.bundle, backend)
+        self._speech_to_text: SpeechToText | None = None
+        self._speech_to_text_lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that decisions choose from, in the order of the bundle."""
+        return self.bundle.manifest.labels
+
+    @property
+    def encoders(self) -> Encoders:
+        """Front-ends and graphs, for callers that want features or embeddings.
+
+        Raises:
+            ConfigError: if the recognizer is closed.
+        """
+        if self._closed:
+            raise ConfigError("this EdgeRecognizer is closed; make a new one")
+        return self._encoders
+
+    def recognize(
+        self, clip: ClipInput, transcript: str | Transcript | None = None, *, asr: bool = False
+    ) -> Decision:
+        """Decide for a whole clip.
+
+        A clip longer than the bundle's longest window is decided window by window, one in memory at
+        a time, and the decisions are merged (see `edge_ser.window.merge`).
+
+        Args:
+            clip: a file with sound, pictures or both; a `Clip`; or (samples, rate).
+            transcript: what is said. None looks for a sidecar file beside the clip (clip.txt, .srt,
+                .vtt or .json) and, with `asr`, listens when there is none.
+            asr: whether to transcribe the sound on this device when there is no transcript.
+
+        Raises:
+            MediaError: if the clip, the samples or the transcript cannot be used.
+            MissingExtraError: if `asr` is wanted and the extra ``asr`` is not installed.
+            EngineError: if a backend fails.
+        """
+        encoders = self.encoders
+        timer = StageTimer()
+        with _opened(clip) as opened:
+            spoken = self._words(clip, opened, transcript, asr, timer)
+            duration = self._duration(opened, spoken, timer)
+            words = WordEncoder(encoders, spoken)
+            decisions = []
+            for segment in self._segments(opened, encoders.maximum_samples / SAMPLE_RATE, timer):
+                faces = encoders.faces(segment.frames, timer)
+                span = _Span(opened, deque([(segment, faces)]))
+                evidence = span.evidence(segment.start, words, duration or segment.stop, timer)
+                decisions.append(decide(self.bundle, encoders, evidence, timer))
+        return merge(self.bundle, decisions, timer)
+
+    def timeline(
+        self,
+        clip: ClipInput,
+        transcript: str | Transcript | None = None,
+        *,
+        window: float = DEFAULT_WINDOW,
+        hop: float = DEFAULT_HOP,
+        asr: bool = False,
+    ) -> list[Decision]:
+        """Decide again and again along a clip, as a live stream would.
+
+        A decision is made at every multiple of `hop`, and at the clip's end, from the `window`
+        seconds before it; the first ones have less to look at. Nothing looks ahead.
+
+        Args:
+            clip: as for `recognize`.
+            transcript: as for `recognize`; words without times are spread evenly over the clip.
+            window: seconds that one decision looks at, up to the bundle's longest.
+            hop: seconds between decisions, at most `window`.
+            asr: as for `recognize`.
+
+        Raises:
+            ConfigError: if window or hop are not usable.
+            MediaError, MissingExtraError, EngineError: as for `recognize`.
+        """
+        encoders = self.encoders
+        longest = encoders.maximum_samples / SAMPLE_RATE
+        for name, value in (("window", window), ("hop", hop)):
+            check_positive(name, value)
+        if window > longest:
+            raise ConfigError(f"window is {window} s; this bundle takes at most {longest:g} s")
+        if hop > window:
+            raise ConfigError(f"hop ({hop} s) is longer than window ({window} s): sound is skipped")
+        length = sample_count("window", window)
+        decisions = []
+        preparation = StageTimer()
+        with _opened(clip) as opened:
+            spoken = self._words(clip, opened, transcript, asr, preparation)
+            duration = self._duration(opened, spoken, preparation)
+            words = WordEncoder(encoders, spoken)
+            pieces: deque[tuple[Segment, EncodedFaces]] = deque()
+            timer = StageTimer()
+            for segment in self._segments(opened, hop, timer):
+                pieces.append((segment, encoders.faces(segment.frames, timer)))
+                start = max(segment.stop - length, 0)
+                while pieces[0][0].stop <= start:
+                    pieces.popleft()
+                span = _Span(opened, pieces)
+                evidence = span.evidence(start, words, duration or segment.stop, timer)
+                decisions.append(decide(self.bundle, encoders, evidence, timer))
+                timer = StageTimer()
+        return decisions
+
+    def close(self) -> None:
+        """Free the graphs; a second call does nothing. Do not call it while another call runs."""
+        self._closed = True
+        self._encoders.close()
+
+    def __enter__(self) -> EdgeRecognizer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _segments(self, clip: Clip, seconds: float, timer: StageTimer) -> Iterator[Segment]:
+        rate = self.bundle.manifest.frontend.video.frames_per_second
+        segments = clip.segments(seconds, rate)
+        while True:
+            with timer.stage("decode"):
+                segment = next(segments, None)
+            if segment is None:
+                return
+            yield segment
+
+    def _words(
+        self,
+        source: ClipInput,
+        clip: Clip,
+        transcript: str | Transcript | None,
+        asr: bool,
+        timer: StageTimer,
+    ) -> ClipWords:
+        if isinstance(transcript, Transcript):
+            return ClipWords(transcript, None, None)
+        if transcript is not None:
+            return ClipWords(Transcript(transcript), None, None)
+        if isinstance(source, (str, os.PathLike)):
+            sidecar = find_sidecar(source)
+            if sidecar is not None:
+                return ClipWords(
+                    read_transcript(sidecar), None, f"words from the file {sidecar.name}"
+                )
+        if not asr:
+            return ClipWords(None, "no transcript was given", None)
+        if not clip.has_audio:
+            return ClipWords(None, "there is no sound to transcribe", None)
+        with timer.stage("speech_to_text"):
+            heard = self._listener().transcribe_clip(clip)
+        return ClipWords(heard, None, "words from speech to text on this device")
+
+    def _listener(self) -> SpeechToText:
+        with self._speech_to_text_lock:
+            if self._speech_to_text is None:
+                from edge_ser.capture.speech_to_text import SpeechToText
+
+                self._speech_to_text = SpeechToText()
+            return self._speech_to_text
+
+    def _duration(self, clip: Clip, spoken: ClipWords, timer: StageTimer) -> int | None:
+        """Length of the clip; read in full only when words without times must be spread over it."""
+        untimed = spoken.transcript is not None and not spoken.transcript.words
+        if clip.duration is not None or not untimed:
+            return clip.duration
+        stop = 0
+        for segment in self._segments(clip, DEFAULT_WINDOW, timer):
+            stop = segment.stop
+        return stop
+
+
+class _Span:
+    """Consecutive segments of a clip with the faces that were found in them."""
+
+    def __init__(self, clip: Clip, pieces: deque[tuple[Segment, EncodedFaces]]) -> None:
+        self._clip = clip
+        self._pieces = pieces
+
+    def evidence(
+        self, start: int, words: WordEncoder, duration: int, timer: StageTimer
+    ) -> Evidence:
+        """What is known of the window from sample `start` to the end of the last segment."""
+        stop = self._pieces[-1][0].stop
+        samples, no_samples = None, self._clip.absent.get("audio")
+        if self._clip.has_audio:
+            joined = np.concatenate(
+                [s.samples[max(start - s.start, 0) :] for s, _ in self._pieces], dtype=np.float32
+            )
+            if any(s.audio_present for s, _ in self._pieces):
+                samples = joined
+            else:
+                no_samples = "the sound does not reach into this window"
+        return Evidence(
+            window=Window(start, stop),
+            samples=samples,
+            no_samples=no_samples,
+            text=words.encode(start, stop, duration, timer),
+            video=self._video(start),
+        )
+
+    def _video(self, start: int) -> Encoded:
+        if not self._clip.has_video:
+            return Encoded(None, self._clip.absent.get("video"))
+        faces = [f for _, f in self._pieces]
+        notes = tuple(dict.fromkeys(note for f in faces for note in f.notes))
+        rows = [
+            token
+            for f in faces
+            for token, time in zip(f.tokens, f.times, strict=True)
+            if time >= start
+        ]
+        if rows:
+            return Encoded(np.stack(rows), None, notes)
+        reasons = [f.reason for f in faces if f.reason is not None]
+        return Encoded(None, reasons[-1] if reasons else "no picture in this window", notes)
+
+
+@contextmanager
+def _opened(clip: ClipInput) -> Iterator[Clip]:
+    """Open what names a clip; a `Clip` that the caller made stays open."""
+    if isinstance(clip, Clip):
+        yield clip
+        return
+    if isinstance(clip, tuple):
+        samples, rate = clip
+        opened: Clip = clip_from_arrays(samples=samples, sample_rate=rate)
+    else:
+        opened = open_clip(clip)
+    with opened:
+        yield opened
