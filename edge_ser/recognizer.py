@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -24,7 +25,7 @@ from edge_ser.result import Decision, Window
 from edge_ser.runtime.backend import DEFAULT_BACKEND
 from edge_ser.timing import StageTimer
 from edge_ser.window import Evidence, decide, merge
-from edge_ser.words import ClipWords, WordEncoder
+from edge_ser.words import WordEncoder
 
 if TYPE_CHECKING:
     from edge_ser.capture.speech_to_text import SpeechToText
@@ -107,7 +108,8 @@ class EdgeRecognizer:
         encoders = self.encoders
         timer = StageTimer()
         with _opened(clip) as opened:
-            spoken = self._words(clip, opened, transcript, asr, timer)
+            with timer.stage("transcript"):
+                spoken = self._transcript(clip, opened, transcript, asr)
             duration = self._duration(opened, spoken, timer)
             words = WordEncoder(encoders, spoken)
             decisions = []
@@ -153,10 +155,9 @@ class EdgeRecognizer:
             raise ConfigError(f"hop ({hop} s) is longer than window ({window} s): sound is skipped")
         length = sample_count("window", window)
         decisions = []
-        preparation = StageTimer()
         with _opened(clip) as opened:
-            spoken = self._words(clip, opened, transcript, asr, preparation)
-            duration = self._duration(opened, spoken, preparation)
+            spoken = self._transcript(clip, opened, transcript, asr)
+            duration = self._duration(opened, spoken, StageTimer())
             words = WordEncoder(encoders, spoken)
             pieces: deque[tuple[Segment, EncodedFaces]] = deque()
             timer = StageTimer()
@@ -170,6 +171,20 @@ class EdgeRecognizer:
                 decisions.append(decide(self.bundle, encoders, evidence, timer))
                 timer = StageTimer()
         return decisions
+
+    def transcribe(
+        self, clip: ClipInput, transcript: str | Transcript | None = None, *, asr: bool = False
+    ) -> Transcript | None:
+        """Find the words of a clip as `recognize` does: given, from a sidecar file, or listened to.
+
+        Returns:
+            The words, or None when there are none to be had.
+
+        Raises:
+            MediaError, MissingExtraError, EngineError: as for `recognize`.
+        """
+        with _opened(clip) as opened:
+            return self._transcript(clip, opened, transcript, asr)
 
     def close(self) -> None:
         """Free the graphs; a second call does nothing. Do not call it while another call runs."""
@@ -197,31 +212,20 @@ class EdgeRecognizer:
                 return
             yield segment
 
-    def _words(
-        self,
-        source: ClipInput,
-        clip: Clip,
-        transcript: str | Transcript | None,
-        asr: bool,
-        timer: StageTimer,
-    ) -> ClipWords:
-        if isinstance(transcript, Transcript):
-            return ClipWords(transcript, None, None)
+    def _transcript(
+        self, source: ClipInput, clip: Clip, transcript: str | Transcript | None, asr: bool
+    ) -> Transcript | None:
         if transcript is not None:
-            return ClipWords(Transcript(transcript), None, None)
+            return transcript if isinstance(transcript, Transcript) else Transcript(transcript)
         if isinstance(source, (str, os.PathLike)):
             sidecar = find_sidecar(source)
             if sidecar is not None:
-                return ClipWords(
-                    read_transcript(sidecar), None, f"words from the file {sidecar.name}"
-                )
-        if not asr:
-            return ClipWords(None, "no transcript was given", None)
-        if not clip.has_audio:
-            return ClipWords(None, "there is no sound to transcribe", None)
-        with timer.stage("speech_to_text"):
-            heard = self._listener().transcribe_clip(clip)
-        return ClipWords(heard, None, "words from speech to text on this device")
+                origin = f"words from the file {sidecar.name}"
+                return replace(read_transcript(sidecar), origin=origin)
+        if not asr or not clip.has_audio:
+            return None
+        heard = self._listener().transcribe_clip(clip)
+        return replace(heard, origin="words from speech to text on this device")
 
     def _listener(self) -> SpeechToText:
         with self._speech_to_text_lock:
@@ -231,9 +235,9 @@ class EdgeRecognizer:
                 self._speech_to_text = SpeechToText()
             return self._speech_to_text
 
-    def _duration(self, clip: Clip, spoken: ClipWords, timer: StageTimer) -> int | None:
+    def _duration(self, clip: Clip, spoken: Transcript | None, timer: StageTimer) -> int | None:
         """Length of the clip; read in full only when words without times must be spread over it."""
-        untimed = spoken.transcript is not None and not spoken.transcript.words
+        untimed = spoken is not None and not spoken.words
         if clip.duration is not None or not untimed:
             return clip.duration
         stop = 0

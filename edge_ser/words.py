@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from edge_ser.capture.transcript import Transcript
+from edge_ser.capture.transcript import Transcript, spread
 from edge_ser.encoders import Encoded, Encoders
 from edge_ser.timing import StageTimer
 
 
-@dataclass(frozen=True)
-class ClipWords:
-    """The words of a clip, or the reason why there are none."""
+def words_between(transcript: Transcript, start: int, stop: int, duration: int) -> str:
+    """Words whose middle lies in [start, stop), in samples of 16 kHz sound.
 
-    transcript: Transcript | None
-    reason: str | None
-    origin: str | None
-    """Where the words came from, when not from the caller."""
+    Words without times are taken to be spread evenly over the clip.
 
-    def between(self, start: int, stop: int, duration: int) -> str:
-        """Words whose middle lies in [start, stop), in samples of 16 kHz sound.
-
-        Words without times are taken to be spread evenly over the clip.
-
-        Args:
-            start: first sample of the window.
-            stop: end of the window, excluded.
-            duration: length of the clip.
-        """
-        if self.transcript is None:
-            return ""
-        if self.transcript.words:
-            return " ".join(
-                w.text for w in self.transcript.words if start <= (w.start + w.end) // 2 < stop
-            )
-        pieces = self.transcript.text.split()
-        if start <= 0 and stop >= duration:
-            return self.transcript.text
-        step = duration / max(len(pieces), 1)
-        return " ".join(p for i, p in enumerate(pieces) if start <= (i + 0.5) * step < stop)
+    Args:
+        transcript: the words of the whole clip.
+        start: first sample of the window.
+        stop: end of the window, excluded.
+        duration: length of the clip.
+    """
+    if not transcript.words and start <= 0 and stop >= duration:
+        return transcript.text
+    words = transcript.words or spread(transcript.text, 0, duration)
+    return " ".join(w.text for w in words if start <= (w.start + w.end) // 2 < stop)
 
 
 class WordEncoder:
@@ -47,21 +30,21 @@ class WordEncoder:
     Thread contract: belongs to one thread.
     """
 
-    def __init__(self, encoders: Encoders, words: ClipWords) -> None:
+    def __init__(self, encoders: Encoders, transcript: Transcript | None) -> None:
         self._encoders = encoders
-        self._words = words
+        self._transcript = transcript
         self._last: tuple[str, Encoded] | None = None
 
     def encode(self, start: int, stop: int, duration: int, timer: StageTimer) -> Encoded:
         """Tokens of the words in [start, stop) of a clip of that duration, all in samples."""
-        if self._words.transcript is None:
-            return Encoded(None, self._words.reason)
-        text = self._words.between(start, stop, duration)
-        if self._last is None or self._last[0] != text:
-            encoded = self._encoders.text(text, timer)
-            if self._words.origin is not None:
-                encoded = Encoded(
-                    encoded.tokens, encoded.reason, (self._words.origin, *encoded.notes)
-                )
-            self._last = (text, encoded)
-        return self._last[1]
+        if self._transcript is None:
+            return Encoded(None, "no transcript")
+        text = words_between(self._transcript, start, stop, duration)
+        if self._last is not None and self._last[0] == text:
+            return self._last[1]
+        encoded = self._encoders.text(text, timer)
+        if self._transcript.origin is not None:
+            notes = (self._transcript.origin, *encoded.notes)
+            encoded = Encoded(encoded.tokens, encoded.reason, notes)
+        self._last = (text, encoded)
+        return encoded

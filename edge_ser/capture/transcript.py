@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import math
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -17,6 +16,9 @@ from edge_ser.errors import MediaError
 
 # The words of a day fit many times; a larger file is something else.
 _LARGEST_FILE = 16 * 1024 * 1024
+
+# Times beyond thirty years are damage.
+_LONGEST_SECONDS = 1e9
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Transcript:
     """The words with their times, in order; empty when the times are not known."""
     language: str | None = None
     """Language code, such as ``en``; None when it is not known."""
+    origin: str | None = None
+    """Where the words came from, for people; None when the caller gave them."""
 
 
 def find_sidecar(clip: str | os.PathLike[str]) -> Path | None:
@@ -204,16 +208,19 @@ def _timed(path: Path, entry: Any, where: str) -> tuple[str, int, int]:
     if not isinstance(entry, dict):
         raise MediaError(f"{path}: {where} must be an object with text, start and end")
     said = entry.get("word", entry.get("text"))
-    start, end = entry.get("start"), entry.get("end")
+    start, end = (_samples(path, f"{where}.{name}", entry.get(name)) for name in ("start", "end"))
     if not isinstance(said, str):
         raise MediaError(f'{path}: {where} has no "word" or "text"')
-    for name, value in (("start", start), ("end", end)):
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not (number and math.isfinite(value) and value >= 0):
-            raise MediaError(f"{path}: {where}.{name} must be seconds, not {value!r}")
     if end < start:
-        raise MediaError(f"{path}: {where} ends before it starts ({start} s to {end} s)")
-    return said, round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)
+        raise MediaError(f"{path}: {where} ends before it starts")
+    return said, start, end
+
+
+def _samples(path: Path, where: str, value: Any) -> int:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (number and 0 <= value <= _LONGEST_SECONDS):
+        raise MediaError(f"{path}: {where} must be a time in seconds, not {value!r}")
+    return round(value * SAMPLE_RATE)
 
 
 def _is_transcript(content: Any) -> bool:
