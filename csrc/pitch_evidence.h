@@ -10,12 +10,12 @@ namespace edge_ser {
 // Fixed geometry of the pitch analysis, in samples of the rate named.
 struct PitchGeometry {
   static constexpr int kSampleRate = 16000;
-  static constexpr int kHop = 160;                      // 10 ms at 16 kHz
-  static constexpr int kDecimation = 4;                 // 16 kHz -> 4 kHz
-  static constexpr int kLowHop = kHop / kDecimation;    // 10 ms at 4 kHz
-  static constexpr int kLags = 80;                      // lags 1..80 at 4 kHz: down to 50 Hz
+  static constexpr int kHop = 160;                    // 10 ms at 16 kHz
+  static constexpr int kDecimation = 4;               // 16 kHz -> 4 kHz
+  static constexpr int kLowHop = kHop / kDecimation;  // 10 ms at 4 kHz
+  static constexpr int kLags = 80;                    // lags 1..80 at 4 kHz: down to 50 Hz
   static constexpr int kBands = 5;
-  static constexpr int kLevels = 7;                     // five bands, full band, first difference
+  static constexpr int kLevels = 7;  // five bands, full band, first difference
   static constexpr int kLevelFeatures = 4 * kLevels;
   static constexpr int kFeatures = kBands * kLags + kLevelFeatures;
   // The frame's centre lies this many input samples before the end of the newest hop.
@@ -34,13 +34,13 @@ class PitchEvidence {
   using Features = std::array<float, PitchGeometry::kFeatures>;
 
   PitchEvidence();
-  void Reset();
+  void reset();
 
   // `hop` holds 160 finite samples, each zero or of magnitude 1e-15..1e6.
-  void Process(const float* hop, Features& features);
+  void process(const float* hop, Features& features);
 
  private:
-  static constexpr int kPhaseHistory = 31;   // 128 taps over 4 phases, less one
+  static constexpr int kPhaseHistory = 31;  // 128 taps over 4 phases, less one
   static constexpr int kPhaseLength = kPhaseHistory + PitchGeometry::kLowHop;
   static constexpr int kRectifiedHistory = 15;  // 32 taps over 2 phases, less one
   static constexpr int kRectifiedLength = kRectifiedHistory + PitchGeometry::kLowHop;
@@ -49,17 +49,17 @@ class PitchEvidence {
   static constexpr int kLowLength = 200;
 
   struct Band {
-    std::array<float, kLowLength> signal;     // newest last
-    std::array<float, kLowLength> reversed;   // newest first
-    std::array<float, kLowLength> energy40;   // energy40[n]: sum of squares of signal[n..n+39]
+    std::array<float, kLowLength> signal;    // newest last
+    std::array<float, kLowLength> reversed;  // newest first
+    std::array<float, kLowLength> energy40;  // energy40[n]: sum of squares of signal[n..n+39]
     // Block sums of products by lag (even lags 2..80, then odd lags 1..79), oldest first.
     std::array<std::array<float, PitchGeometry::kLags>, 3> products;
   };
 
-  void FilterBands();
-  void PushBand(Band& band, const float* fresh);
-  void Correlate(const Band& band, float* nccf, float& level30, float& level10) const;
-  void LevelFeatures(const float* level30, const float* level10, float* out);
+  void filter_bands();
+  void push_band(Band& band, const float* fresh);
+  void correlate(const Band& band, float* nccf, float& level30, float& level10) const;
+  void add_levels(const float* level30, const float* level10, float* out);
 
   std::array<std::array<float, kPhaseLength>, PitchGeometry::kDecimation> phases_;
   std::array<std::array<float, kRectifiedLength>, 2> rectified_;

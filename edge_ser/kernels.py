@@ -13,8 +13,10 @@ belongs to one thread at a time.
 
 from __future__ import annotations
 
-from edge_ser._kernels import whisper_normalize
+from edge_ser._kernels import Pitch, PitchOptions, whisper_normalize
 
 __all__ = [
+    "Pitch",
+    "PitchOptions",
     "whisper_normalize",
 ]

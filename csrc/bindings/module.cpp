@@ -3,5 +3,6 @@
 PYBIND11_MODULE(_kernels, m) {
   m.doc() = "The compiled kernels of edge-ser; import them from edge_ser.kernels.";
   m.attr("__version__") = EDGE_SER_KERNELS_VERSION;
+  bind_pitch(m);
   bind_whisper(m);
 }

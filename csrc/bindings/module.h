@@ -3,4 +3,5 @@
 
 #include <pybind11/pybind11.h>
 
+void bind_pitch(pybind11::module_& m);
 void bind_whisper(pybind11::module_& m);
