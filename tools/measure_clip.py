@@ -15,7 +15,7 @@ import os
 import platform
 import re
 import statistics
-import subprocess  # noqa: S404 - it starts this very Python
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -83,7 +83,8 @@ def host() -> str:
         found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text())
         processor = found.group(1) if found else processor
     versions = ", ".join(f"{p} {metadata.version(p)}" for p in ("edge-ser", "onnxruntime", "av"))
-    return f"{processor}, one core, {platform.system()}, Python {platform.python_version()}, {versions}"
+    system = f"{platform.system()}, Python {platform.python_version()}"
+    return f"{processor}, one core, {system}, {versions}"
 
 
 def table(clip: Path, runs: list[dict[str, float]]) -> str:
