@@ -1,10 +1,10 @@
-"""What the recognizer answers: one `Decision` for one window."""
+"""What the recognizer answers: one `Decision` for one window, a `LiveDecision` for a stream's."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edge_ser.constants import MODALITIES, SAMPLE_RATE, Modality
@@ -107,3 +107,77 @@ class Decision:
     def to_json(self, indent: int | None = None) -> str:
         """The decision as one JSON object."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class StreamHealth:
+    """What went wrong in a live stream, counted since it began. Samples are 16 kHz samples."""
+
+    audio_overflow_samples: int = 0
+    """Sound that was refused because the queue was full: the machine was too slow."""
+    audio_lost_samples: int = 0
+    """Sound that never came, as the capture times tell: buffers that were lost, pauses."""
+    audio_unusable_samples: int = 0
+    """Sound that held NaN or infinity, or could not be resampled."""
+    audio_late_samples: int = 0
+    """Sound that came when its time had been passed by (duplicated or out of order)."""
+    stamps_replaced: int = 0
+    """Capture times that cannot be true (far from the stream's clock): arrival counted instead."""
+    pictures_replaced: int = 0
+    """Pictures that a newer one replaced before they were looked at."""
+    pictures_late: int = 0
+    """Pictures that came out of order."""
+    pictures_unusable: int = 0
+    """Pictures of a type or shape that no source should give."""
+    pictures_shed: int = 0
+    """Sampled pictures that were left out because the machine was too slow."""
+    words_dropped: int = 0
+    """Words that came too late, or were too many to keep."""
+    hops_skipped: int = 0
+    """Decisions that were left out because the machine was too slow."""
+    decisions_dropped: int = 0
+    """Decisions that nobody took before newer ones replaced them."""
+    callback_errors: int = 0
+    encoder_errors: int = 0
+    last_error: str | None = None
+    """The latest error of a callback or an encoder."""
+    drift_ppm: float | None = None
+    """Rate of the sound's clock against the stream's, in parts per million; None: not known yet."""
+    drift_sd_ppm: float | None = None
+    """One standard deviation of the drift, as far as the jitter is independent."""
+    load: str = ""
+    """What is left out at present because the machine is too slow; empty when nothing is."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """A dictionary that JSON can hold."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LiveDecision(Decision):
+    """A decision of a live stream. Its window counts from the stream's first capture time."""
+
+    sequence: int = 0
+    """Number of the hop, from 1: one that is missing was skipped or dropped."""
+    steady_label: str | None = None
+    """The label to show: smoothed, so that it does not flicker; None while there is none."""
+    latency_ms: float | None = None
+    """From the capture time of the newest sample or picture used to the moment at which the
+    callback starts or an iteration takes the decision; None if nothing was used."""
+    oldest_age_ms: float | None = None
+    """Age of the oldest sample or picture used at that moment."""
+    capture_time: int = 0
+    """End of the window on the clock of the capture times, in 16 kHz samples."""
+    health: StreamHealth = field(default_factory=StreamHealth)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `Decision.to_dict`, with what is known of the live stream under `live`."""
+        live = {
+            "sequence": self.sequence,
+            "steady_label": self.steady_label,
+            "latency_ms": self.latency_ms,
+            "oldest_age_ms": self.oldest_age_ms,
+            "capture_time": self.capture_time,
+            "health": self.health.to_dict(),
+        }
+        return {**super().to_dict(), "live": live}

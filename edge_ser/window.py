@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from edge_ser.bundle import Bundle
 from edge_ser.constants import MODALITIES, Modality
@@ -13,6 +14,13 @@ from edge_ser.fusion import Fused
 from edge_ser.result import Decision, ModalityReport, Window
 from edge_ser.runtime.session import FloatTensor
 from edge_ser.timing import StageTimer
+
+
+class Fuses(Protocol):
+    """What makes probabilities of tokens: `edge_ser.fusion.Fusion`."""
+
+    def fuse(self, tokens: Mapping[Modality, FloatTensor]) -> Fused:
+        """Fuse the tokens of the modalities that are present."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,34 @@ def decide(bundle: Bundle, encoders: Encoders, evidence: Evidence, timer: StageT
         "text": evidence.text,
         "video": evidence.video,
     }
+    return decide_encoded(bundle, encoders.fusion, evidence.window, encoded, timer)
+
+
+def decide_encoded(
+    bundle: Bundle,
+    fusion: Fuses,
+    window: Window,
+    encoded: Mapping[Modality, Encoded],
+    timer: StageTimer,
+) -> Decision:
+    """Fuse what the encoders gave for one window, calibrate, or abstain.
+
+    Args:
+        bundle: gives labels and name.
+        fusion: the bundle's fusion.
+        window: the span that was looked at.
+        encoded: one entry for each modality.
+        timer: gets the stage ``fusion``.
+
+    Raises:
+        EngineError: if a backend fails.
+    """
     tokens = {m: e.tokens for m, e in encoded.items() if e.tokens is not None}
     labels = bundle.manifest.labels
     fused: Fused | None = None
     if tokens:
         with timer.stage("fusion"):
-            fused = encoders.fusion.fuse(tokens)
+            fused = fusion.fuse(tokens)
     reports = {
         m: ModalityReport(
             present=m in tokens,
@@ -65,14 +95,12 @@ def decide(bundle: Bundle, encoders: Encoders, evidence: Evidence, timer: StageT
             modalities=reports,
             abstained=True,
             abstain_reason=f"nothing to decide from ({reasons})",
-            window=evidence.window,
+            window=window,
             bundle=bundle.reference,
             timing_ms=timer.stages(),
         )
     probabilities = {label: float(p) for label, p in zip(labels, fused.probabilities, strict=True)}
-    return _decision(
-        bundle, probabilities, reports, fused.minimum_confidence, evidence.window, timer
-    )
+    return _decision(bundle, probabilities, reports, fused.minimum_confidence, window, timer)
 
 
 def merge(bundle: Bundle, decisions: Sequence[Decision], timer: StageTimer) -> Decision:

@@ -1,0 +1,1 @@
+"""The parts of a live conversation; `edge_ser.stream.EmotionStream` puts them together."""
