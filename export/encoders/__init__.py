@@ -1,0 +1,1 @@
+"""Pretrained encoders as plain torch modules, one file an encoder."""
