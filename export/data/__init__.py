@@ -1,0 +1,1 @@
+"""Readers of labelled data, splits without leaks, and the cache of features."""

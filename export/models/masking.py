@@ -1,0 +1,62 @@
+"""Arithmetic on token sequences of which some tokens are absent."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+NEVER = -1e4
+"""Added to attention scores of absent tokens: vanishes in the softmax, in half precision too."""
+
+
+def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Mean over present tokens; zero where none is present.
+
+    Args:
+        tokens: float [batch, tokens, width].
+        mask: float [batch, tokens], 1 where a token is present.
+
+    Returns:
+        float [batch, width].
+    """
+    weights = mask.unsqueeze(-1)
+    return (tokens * weights).sum(1) / weights.sum(1).clamp_min(1.0)
+
+
+def masked_deviation(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Standard deviation over present tokens, float [batch, width]; a single token gives 0.01."""
+    centred = tokens - masked_mean(tokens, mask).unsqueeze(1)
+    return torch.sqrt(masked_mean(centred * centred, mask) + 1e-4)
+
+
+def present(mask: Tensor) -> Tensor:
+    """1 for each row of the batch in which any token is present, else 0: float [batch, 1]."""
+    return mask.amax(1, keepdim=True)
+
+
+def shorten(mask: Tensor, stride: int) -> Tensor:
+    """Mask of a sequence that keeps one in `stride` tokens: [batch, ceil(tokens / stride)]."""
+    return mask[:, ::stride]
+
+
+class Standardise(nn.Module):
+    """Subtract the training data's mean and divide by its deviation, a column at a time."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+
+    def fit(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take the statistics of the training tokens; columns that never vary are left out."""
+        self.mean.copy_(mean)
+        self.scale.copy_(
+            torch.where(deviation > 1e-4, 1.0 / deviation.clamp_min(1e-4), torch.zeros_like(mean))
+        )
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Standardised tokens, clipped at 8 deviations; absent tokens stay zero."""
+        return ((tokens - self.mean) * self.scale).clamp(-8.0, 8.0) * mask.unsqueeze(-1)
