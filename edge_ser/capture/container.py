@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_ser.capture.packets import TICKS, in_ticks
 from edge_ser.errors import MediaError
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ _REFUSED_FORMATS = frozenset({"concat", "dash", "hls", "imf", "lavfi", "rtsp", "
 
 # A larger picture is damage or an attack on memory: 8K television has 33 million pixels.
 _LARGEST_PICTURE = 64 * 1024 * 1024
+
+_LONGEST_PRIMING = TICKS // 5
 
 
 def media_path(path: str | os.PathLike[str]) -> Path:
@@ -84,18 +86,13 @@ def configure_decoder(stream: Any, threads: int, options: dict[str, str]) -> Non
     context.options = {"max_pixels": str(_LARGEST_PICTURE), **options}
 
 
-def start_of(stream: Any) -> Fraction:
-    """Presentation time of a stream's first sample or picture in seconds, 0 if it is not told."""
-    if stream.start_time is None or stream.time_base is None:
-        return Fraction(0)
-    start = Fraction(stream.start_time * stream.time_base)
+def start_of(stream: Any) -> int:
+    """Presentation time of a stream's first sample or picture in `TICKS`, 0 if it is not told."""
+    start = in_ticks(stream.start_time, stream.time_base) or 0
     # Encoders begin with priming samples that a decoder throws away: sound then starts at 0.
     if stream.type == "audio" and -_LONGEST_PRIMING < start < 0:
-        return Fraction(0)
+        return 0
     return start
-
-
-_LONGEST_PRIMING = Fraction(1, 5)
 
 
 def _explain(path: Path, error: Exception) -> str:

@@ -26,7 +26,7 @@ from edge_ser.capture.clip import (
 )
 from edge_ser.capture.container import configure_decoder, media_path, open_container, start_of
 from edge_ser.capture.packets import PacketReader
-from edge_ser.capture.picture_track import FilePictureTrack
+from edge_ser.capture.picture_track import FilePictureTrack, believable_aspect
 from edge_ser.capture.sound_track import FileSoundTrack
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
@@ -213,10 +213,11 @@ class MediaClip(Clip):
             self._origin(container),
             sampler,
             maximum_side=self._maximum_side,
-            period=1 / rate,
+            period=round(SAMPLE_RATE / rate),
+            pixel_aspect=believable_aspect(stream.sample_aspect_ratio),
         )
 
-    def _origin(self, container: InputContainer) -> Fraction:
+    def _origin(self, container: InputContainer) -> int:
         """When the clip begins, on the file's clock: both tracks count, even if one is unwanted."""
         indices = [i for i in (self._sound_index, self._picture_index) if i is not None]
         return min(start_of(container.streams[i]) for i in indices)

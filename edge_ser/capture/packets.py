@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from edge_ser.constants import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+
+
+TICKS: Final = 705_600_000
+"""Units a second in which presentation times are counted.
+
+Every usual sample rate, picture rate and container clock divides it, so whole numbers are exact.
+"""
+
+TICKS_A_SAMPLE: Final = TICKS // SAMPLE_RATE
+
+
+def in_ticks(time: int | None, time_base: Fraction | None) -> int | None:
+    """Turn a time that is counted in units of `time_base` seconds into `TICKS` a second."""
+    if time is None or time_base is None:
+        return None
+    return time * time_base.numerator * TICKS // time_base.denominator
 
 
 class PacketReader:
@@ -20,6 +38,8 @@ class PacketReader:
     def __init__(self, container: InputContainer, stream: Any) -> None:
         self._container = container
         self._stream = stream
+        # The stream makes a new Fraction every time that it is asked.
+        self._time_base: Fraction | None = stream.time_base
         self.damaged = 0
         self.decoded = 0
         self.stopped_by: str | None = None
@@ -52,18 +72,9 @@ class PacketReader:
             told.append(f"the {what} cannot be read to its end ({self.stopped_by})")
         return told
 
-    @property
-    def declared_end(self) -> Fraction | None:
-        """Where the stream ends by its own account, in seconds of its own clock."""
-        stream = self._stream
-        if not stream.duration or stream.time_base is None:
-            return None
-        return Fraction((stream.start_time or 0) + stream.duration) * stream.time_base
-
-    def seconds(self, ticks: int | None) -> Fraction | None:
-        """Turn a presentation time of the stream into seconds."""
-        time_base = self._stream.time_base
-        return None if ticks is None or time_base is None else Fraction(ticks * time_base)
+    def time(self, frame: Any) -> int | None:
+        """Presentation time of a decoded frame in `TICKS` a second of the file's clock."""
+        return in_ticks(frame.pts, self._time_base)
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

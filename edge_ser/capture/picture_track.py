@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_ser.capture.clip import Picture, PictureSampler, VideoFrame
-from edge_ser.capture.packets import PacketReader
+from edge_ser.capture.packets import TICKS_A_SAMPLE, PacketReader
 from edge_ser.constants import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LONGEST_GAP = 600 * SAMPLE_RATE
 _LONGEST_STEP_BACK = SAMPLE_RATE
 
+_HALF_A_SAMPLE = TICKS_A_SAMPLE // 2
+
 
 class FilePictureTrack:
     """Decodes the pictures of an open file; converts to RGB only those that are sampled."""
@@ -26,18 +28,20 @@ class FilePictureTrack:
     def __init__(
         self,
         packets: PacketReader,
-        origin: Fraction,
+        origin: int,
         sampler: PictureSampler,
         *,
         maximum_side: int,
-        period: Fraction,
+        period: int,
+        pixel_aspect: Fraction,
     ) -> None:
         self._packets = packets
         self._frames: Iterator[Any] = packets.frames()
         self._origin = origin
         self._sampler = sampler
         self._maximum_side = maximum_side
-        self._period = max(1, round(period * SAMPLE_RATE))
+        self._pixel_aspect = pixel_aspect
+        self._period = max(1, period)
         self._shift = 0
         self._last: int | None = None
         self._end = 0
@@ -62,7 +66,8 @@ class FilePictureTrack:
                 self._waiting = decoded, time
                 break
             elif self._sampler.wants(time):
-                frames.append(VideoFrame(upright_rgb(decoded, self._maximum_side), time))
+                image = upright_rgb(decoded, self._maximum_side, self._pixel_aspect)
+                frames.append(VideoFrame(image, time))
         return frames
 
     def warnings(self) -> list[str]:
@@ -90,10 +95,10 @@ class FilePictureTrack:
 
     def _place(self, decoded: DecodedPicture) -> int | None:
         """Time of a picture; None for one that lies before the clip or its predecessor."""
-        seconds = self._packets.seconds(decoded.pts)
-        if seconds is None:
+        ticks = self._packets.time(decoded)
+        if ticks is None:
             return self._end
-        time = round((seconds - self._origin) * SAMPLE_RATE) + self._shift
+        time = (ticks - self._origin + _HALF_A_SAMPLE) // TICKS_A_SAMPLE + self._shift
         step = time - self._end
         if step > _LONGEST_GAP or step < -_LONGEST_STEP_BACK - self._period:
             self.clock_jumps += 1
@@ -104,14 +109,20 @@ class FilePictureTrack:
         return time
 
 
-def upright_rgb(decoded: DecodedPicture, maximum_side: int) -> Picture:
+def upright_rgb(
+    decoded: DecodedPicture, maximum_side: int, pixel_aspect: Fraction = Fraction(1)
+) -> Picture:
     """Convert a decoded picture to RGB, uint8 [height, width, 3].
 
     Its pixels are made square, it is turned as its rotation mark says, and its longer side is
     shrunk to `maximum_side` where it is longer.
+
+    Args:
+        decoded: the picture as the decoder gave it.
+        maximum_side: longest side of the result in pixels.
+        pixel_aspect: width of a pixel over its height.
     """
-    aspect = _pixel_aspect(decoded)
-    width, height = float(decoded.width * aspect), float(decoded.height)
+    width, height = float(decoded.width * pixel_aspect), float(decoded.height)
     shrink = min(1.0, maximum_side / max(width, height))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
     if size == (decoded.width, decoded.height):
@@ -123,9 +134,8 @@ def upright_rgb(decoded: DecodedPicture, maximum_side: int) -> Picture:
     return np.ascontiguousarray(np.rot90(image, turns) if turns else image)
 
 
-def _pixel_aspect(decoded: DecodedPicture) -> Fraction:
-    """Width of a pixel over its height; 1 where the file tells nothing believable."""
-    aspect = getattr(decoded, "sample_aspect_ratio", None)
-    if aspect is None or not Fraction(1, 4) < aspect < 4:
+def believable_aspect(aspect: Fraction | None) -> Fraction:
+    """Width of a pixel over its height as a file tells it; 1 where that cannot be."""
+    if not aspect or not Fraction(1, 4) < aspect < 4:
         return Fraction(1)
     return Fraction(aspect)

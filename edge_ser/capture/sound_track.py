@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_ser.capture.clip import Samples
-from edge_ser.capture.packets import PacketReader
+from edge_ser.capture.packets import TICKS, TICKS_A_SAMPLE, PacketReader
 from edge_ser.constants import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -26,11 +25,11 @@ _WEIGHTS = {
 }  # fmt: skip
 
 # Containers round times, some to a millisecond; a lost packet of any codec is 10 ms or longer.
-_TOLERANCE = Fraction(1, 100)
+_TOLERANCE = TICKS // 100
 
 # A jump this long is a broken clock (a cut, a counter that wrapped), not a missing piece.
-_LONGEST_GAP = Fraction(600)
-_LONGEST_OVERLAP = Fraction(1)
+_LONGEST_GAP = 600 * TICKS
+_LONGEST_OVERLAP = TICKS
 
 # Decoded sound is collected to this length before it is resampled.
 _BATCH_SECONDS = 0.25
@@ -39,11 +38,11 @@ _BATCH_SECONDS = 0.25
 class FileSoundTrack:
     """Decodes, downmixes and resamples the sound of an open file."""
 
-    def __init__(self, packets: PacketReader, origin: Fraction) -> None:
+    def __init__(self, packets: PacketReader, origin: int) -> None:
         self._packets = packets
         self._frames: Iterator[Any] = packets.frames()
         self._origin = origin
-        self._shift = Fraction(0)
+        self._shift = 0
         self._position = 0
         self._ready: deque[Samples] = deque()
         self._ready_end = 0
@@ -51,8 +50,8 @@ class FileSoundTrack:
         self._piece: _Piece | None = None
         self._ended = False
         self.gaps = 0
-        self.gap_seconds = Fraction(0)
-        self.first_gap: Fraction | None = None
+        self.gap_ticks = 0
+        self.first_gap = 0
         self.clock_jumps = 0
         self.broken_samples = 0
 
@@ -80,7 +79,7 @@ class FileSoundTrack:
         if self.gaps:
             told.append(
                 f"the sound is interrupted {self.gaps} times (first at "
-                f"{float(self.first_gap or 0):.2f} s, {float(self.gap_seconds):.2f} s in all): "
+                f"{self.first_gap / TICKS:.2f} s, {self.gap_ticks / TICKS:.2f} s in all): "
                 "filled with silence"
             )
         if self.clock_jumps:
@@ -103,79 +102,70 @@ class FileSoundTrack:
         if broken.any():
             self.broken_samples += int(np.count_nonzero(broken))
             mono[broken] = 0.0
-        rate = frame.sample_rate
         piece = self._piece
-        if piece is not None and piece.rate != rate:
+        if piece is not None and piece.rate != frame.sample_rate:
             self._finish_piece()
             piece = None
+        time = self._packets.time(frame)
+        if time is not None:
+            time += self._shift - self._origin
         if piece is None:
-            mono = self._begin_piece(frame, rate, mono)
-        else:
-            mono = self._mend(frame, piece, mono)
-        assert self._piece is not None  # noqa: S101 - for the type checker
-        self._append(self._piece.add(mono))
-
-    def _time(self, frame: AudioFrame) -> Fraction | None:
-        seconds = self._packets.seconds(frame.pts)
-        return None if seconds is None else seconds - self._origin + self._shift
+            piece, mono = self._begin_piece(time, frame.sample_rate, mono)
+        elif time is not None:
+            mono = self._mend(time, piece, mono)
+        self._append(piece.add(mono))
 
     def _begin_piece(
-        self, frame: AudioFrame, rate: int, mono: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32]:
-        time = self._time(frame)
-        now = Fraction(self._ready_end, SAMPLE_RATE)
+        self, time: int | None, rate: int, mono: npt.NDArray[np.float32]
+    ) -> tuple[_Piece, npt.NDArray[np.float32]]:
+        """Start at `time`: silence is put before it, or what lies before the last piece cut off."""
+        now = self._ready_end * TICKS_A_SAMPLE
         if time is None:
             time = now
         elif abs(time - now) > _LONGEST_GAP:
             self._jump(now - time)
             time = now
-        missing = round((time - now) * SAMPLE_RATE)
+        missing = round((time - now) / TICKS_A_SAMPLE)
         if missing > 0:
-            self._fill(self._ready_end, self._ready_end + missing)
+            self._silences.append((self._ready_end, self._ready_end + missing))
             if self._ready_end > 0:
                 self._tell_gap(now, time - now)
             self._append(np.zeros(missing, dtype=np.float32))
         elif missing < 0:
-            mono = mono[round((now - time) * rate) :]
+            mono = mono[(now - time) * rate // TICKS :]
         self._piece = _Piece(rate, self._ready_end)
-        return mono
+        return self._piece, mono
 
     def _mend(
-        self, frame: AudioFrame, piece: _Piece, mono: npt.NDArray[np.float32]
+        self, time: int, piece: _Piece, mono: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
-        """Fill in what is missing before `frame`, drop what was there already."""
-        time = self._time(frame)
-        if time is None:
-            return mono
+        """Fill in what is missing before `time`, drop what was there already."""
         now = piece.time
         late = time - now
         if abs(late) <= _TOLERANCE:
             return mono
-        if late > _LONGEST_GAP or late < -_LONGEST_OVERLAP:
+        if not -_LONGEST_OVERLAP <= late <= _LONGEST_GAP:
             self._jump(-late)
             return mono
-        count = round(late * piece.rate)
+        count = round(late * piece.rate / TICKS)
         if count < 0:
             return mono[-count:]
         self._tell_gap(now, late)
-        self._fill(round(now * SAMPLE_RATE), round(time * SAMPLE_RATE))
+        self._silences.append((now // TICKS_A_SAMPLE, time // TICKS_A_SAMPLE))
         # In pieces, because a gap may be minutes long.
         for done in range(0, count, piece.rate):
             self._append(piece.add(np.zeros(min(piece.rate, count - done), dtype=np.float32)))
         return mono
 
-    def _jump(self, shift: Fraction) -> None:
+    def _jump(self, shift: int) -> None:
         self.clock_jumps += 1
         self._shift += shift
 
-    def _tell_gap(self, at: Fraction, length: Fraction) -> None:
-        self.gaps += 1
-        self.gap_seconds += length
-        if self.first_gap is None:
+    def _tell_gap(self, at: int, length: int) -> None:
+        if self.gaps == 0:
             self.first_gap = at
-
-    def _fill(self, start: int, stop: int) -> None:
-        self._silences.append((start, stop))
+        self.gaps += 1
+        self.gap_ticks += length
 
     def _finish_piece(self) -> None:
         if self._piece is not None:
@@ -223,9 +213,9 @@ class _Piece:
             self._resampler = Resampler(rate, SAMPLE_RATE)
 
     @property
-    def time(self) -> Fraction:
-        """Where the next sample belongs, in seconds since the clip's start."""
-        return Fraction(self._start, SAMPLE_RATE) + Fraction(self._fed, self.rate)
+    def time(self) -> int:
+        """Where the next sample belongs, in `TICKS` since the clip's start."""
+        return self._start * TICKS_A_SAMPLE + self._fed * TICKS // self.rate
 
     def add(self, mono: npt.NDArray[np.float32]) -> Samples:
         """Take samples at the piece's rate; give those at 16 kHz that are settled."""
@@ -253,24 +243,24 @@ class _Piece:
 
 def _to_mono(frame: AudioFrame) -> npt.NDArray[np.float32]:
     """Give the samples of a decoded frame as mono float32 [n], full scale 1."""
-    channels = frame.layout.channels
     values = frame.to_ndarray()
+    count: int = frame.layout.nb_channels
+    if count == 1:
+        return full_scale(values.reshape(-1))
     if not frame.format.is_planar:
-        values = values.reshape(-1, len(channels)).T
-    scaled = full_scale(values)
-    if len(channels) == 1:
-        return scaled[0]
-    weights = np.array([_WEIGHTS.get(c.name, 0.5) for c in channels], dtype=np.float32)
+        values = values.reshape(-1, count).T
+    weights = np.array([_WEIGHTS.get(c.name, 0.5) for c in frame.layout.channels], dtype=np.float32)
     if not weights.any():
         weights[:] = 1.0
-    mono: npt.NDArray[np.float32] = (weights / weights.sum()) @ scaled
+    mono: npt.NDArray[np.float32] = (weights / weights.sum()) @ full_scale(values)
     return mono
 
 
 def full_scale(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Give samples of any PCM type as new float32 values with full scale at 1."""
-    if values.dtype == np.uint8:
-        return (values.astype(np.float32) - 128.0) / 128.0
-    if np.issubdtype(values.dtype, np.integer):
-        return (values / -float(np.iinfo(values.dtype).min)).astype(np.float32)
-    return values.astype(np.float32)
+    scaled: npt.NDArray[np.float32] = values.astype(np.float32)
+    if values.dtype.kind == "u":
+        scaled -= 2.0 ** (8 * values.dtype.itemsize - 1)
+    if values.dtype.kind in "iu":
+        scaled *= 2.0 ** (1 - 8 * values.dtype.itemsize)
+    return scaled
