@@ -11,7 +11,7 @@ from edge_ser.errors import ConfigError
 from edge_ser.runtime.session import Session
 
 if TYPE_CHECKING:
-    from edge_ser.runtime.engine_cache import EngineCache
+    from edge_ser.runtime.engine_cache import EngineCache, Shapes
 
 DEFAULT_BACKEND: Final = "onnxruntime"
 
@@ -32,7 +32,7 @@ _PROVIDERS: Final[Mapping[str, tuple[str, ...]]] = {
     "onnxruntime:qnn": ("QNNExecutionProvider", "CPUExecutionProvider"),
 }
 
-BACKENDS: Final[tuple[str, ...]] = tuple(_PROVIDERS)
+BACKENDS: Final[tuple[str, ...]] = (*_PROVIDERS, "tensorrt", "tensorrt-rtx")
 """Every name that `open_session` takes."""
 
 
@@ -44,6 +44,9 @@ def open_session(
     *,
     threads: int = 1,
     cache: EngineCache | None = None,
+    shapes: Shapes | None = None,
+    device: int = 0,
+    build_missing: bool = False,
 ) -> Session:
     """Load a graph in the backend of that name.
 
@@ -55,18 +58,60 @@ def open_session(
         outputs: likewise.
         backend: one of `BACKENDS`; ``onnxruntime`` is the CPU.
         threads: threads that one run may use on the CPU.
-        cache: where compiled or optimised forms of the graph are kept.
+        cache: where compiled or optimised forms of the graph are kept. For ONNX Runtime, None
+            keeps none; for TensorRT, None is the default folder.
+        shapes: shapes of every input that the engine must take, see
+            `edge_ser.runtime.profiles`; only TensorRT needs them.
+        device: index of the CUDA device, for TensorRT.
+        build_missing: whether TensorRT builds an engine that the cache does not hold for this
+            very graph, release, device and shapes, or raises.
 
     Raises:
-        ConfigError: the name is unknown.
+        ConfigError: the name is unknown, or TensorRT was given no shapes.
+        MissingExtraError: TensorRT or its CUDA layer is not installed.
         EngineError: the backend is not installed, its device is missing, or the graph does not
             load.
     """
     check_backend(backend)
+    if backend not in _PROVIDERS:
+        return _open_tensorrt(
+            path, inputs, outputs, backend, cache, shapes, device, build_missing=build_missing
+        )
     from edge_ser.runtime.onnxruntime import OnnxRuntimeSession
 
     return OnnxRuntimeSession(
         path, inputs, outputs, providers=_PROVIDERS[backend], threads=threads, cache=cache
+    )
+
+
+def _open_tensorrt(
+    path: Path,
+    inputs: Mapping[str, TensorSpec] | None,
+    outputs: Mapping[str, TensorSpec] | None,
+    backend: str,
+    cache: EngineCache | None,
+    shapes: Shapes | None,
+    device: int,
+    *,
+    build_missing: bool,
+) -> Session:
+    from edge_ser.runtime.tensorrt import TensorRtSession
+    from edge_ser.runtime.tensorrt_api import as_tensorrt_backend, load_tensorrt
+
+    if inputs is None or outputs is None or shapes is None:
+        raise ConfigError(
+            f"{path}: the backend {backend!r} needs the graph's inputs, outputs and shapes; "
+            "give those of the bundle's manifest"
+        )
+    return TensorRtSession(
+        path,
+        inputs,
+        outputs,
+        shapes,
+        api=load_tensorrt(as_tensorrt_backend(backend)),
+        cache=cache,
+        device=device,
+        on_missing="build" if build_missing else "error",
     )
 
 
