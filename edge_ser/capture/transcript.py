@@ -220,7 +220,8 @@ def _samples(path: Path, where: str, value: Any) -> int:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (number and 0 <= value <= _LONGEST_SECONDS):
         raise MediaError(f"{path}: {where} must be a time in seconds, not {value!r}")
-    return int(round(value * SAMPLE_RATE))
+    seconds: float = value
+    return round(seconds * SAMPLE_RATE)
 
 
 def _is_transcript(content: Any) -> bool:

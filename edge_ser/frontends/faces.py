@@ -1,0 +1,201 @@
+"""Faces in a picture: what the raw output of a BlazeFace-class detector means.
+
+The anchors and the decoding follow V. Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face
+Detection on Mobile GPUs", 2019 (short-range model: 128 x 128 pixels, 896 anchors, six keypoints).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_ser.capture.clip import Picture
+from edge_ser.runtime.session import FloatTensor, Session
+
+DETECTOR_SIDE: Final = 128
+"""Width and height in pixels of what the detector sees."""
+
+# (pixels between anchor centres, anchors at each centre), in the order of the graph's rows.
+_GRIDS: Final = ((8, 2), (16, 6))
+
+# Detections that overlap more than this are the same face; the paper's blending.
+_SAME_FACE: Final = 0.3
+
+RIGHT_EYE: Final = 0
+LEFT_EYE: Final = 1
+"""Rows of `Face.keypoints`; the others are nose tip, mouth, right ear and left ear.
+
+Right is the person's right, so the right eye lies on the left of a picture that is not mirrored.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face, in pixels of the picture; parts of it may lie outside."""
+
+    box: tuple[float, float, float, float]
+    """Left, top, width, height."""
+    keypoints: npt.NDArray[np.float32]
+    """float32 [6, 2], x and y."""
+    score: float
+    """How sure the detector is, 0 to 1."""
+
+    @property
+    def size(self) -> float:
+        """Longer side of the box in pixels."""
+        return max(self.box[2], self.box[3])
+
+
+class FaceDetector:
+    """Finds the faces of a picture, largest first.
+
+    Thread contract: may be called from any thread, also at once.
+    """
+
+    def __init__(self, session: Session, minimum_score: float) -> None:
+        self._session = session
+        self._minimum_score = minimum_score
+        # sigmoid(x) >= s  <=>  x >= logit(s): only what is kept needs the exponential.
+        self._minimum_logit = float(np.log(minimum_score / (1 - minimum_score)))
+
+    def faces(self, image: Picture) -> list[Face]:
+        """Give the faces in a picture, uint8 [height, width, 3], RGB.
+
+        The picture is looked at as a whole, and where that shows no face, again in overlapping
+        squares, in which small faces are larger.
+
+        Raises:
+            EngineError: if the detector's graph fails.
+        """
+        height, width = image.shape[:2]
+        whole = max(height, width)
+        found = self._look(image, (width - whole) / 2, (height - whole) / 2, whole)
+        if not found:
+            for side, x, y in _squares(width, height):
+                found += self._look(image, x, y, side)
+        faces = blend(found)
+        faces.sort(key=lambda f: f.box[2] * f.box[3], reverse=True)
+        return faces
+
+    def _look(self, image: Picture, left: float, top: float, side: float) -> list[Face]:
+        """Give every detection in a square of the picture, which may reach beyond its border."""
+        seen = square_view(image, left, top, side)
+        result = self._session.run({"image": seen})
+        return decode(
+            result["boxes"][0], result["scores"][0, :, 0], self._minimum_logit, left, top, side
+        )
+
+
+def square_view(image: Picture, left: float, top: float, side: float) -> FloatTensor:
+    """Cut a square out of a picture and scale it to float32 [1, 3, 128, 128]; black outside."""
+    import cv2
+
+    height, width = image.shape[:2]
+    x0, y0 = max(0, round(left)), max(0, round(top))
+    x1, y1 = min(width, round(left + side)), min(height, round(top + side))
+    scale = DETECTOR_SIDE / side
+    small_width = max(1, min(DETECTOR_SIDE, round((x1 - x0) * scale)))
+    small_height = max(1, min(DETECTOR_SIDE, round((y1 - y0) * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(image[y0:y1, x0:x1], (small_width, small_height), interpolation=method)
+    view = np.zeros((1, 3, DETECTOR_SIDE, DETECTOR_SIDE), dtype=np.float32)
+    at_x = min(round((x0 - left) * scale), DETECTOR_SIDE - small_width)
+    at_y = min(round((y0 - top) * scale), DETECTOR_SIDE - small_height)
+    view[0, :, at_y : at_y + small_height, at_x : at_x + small_width] = small.transpose(2, 0, 1)
+    return view
+
+
+def decode(
+    boxes: FloatTensor,
+    scores: FloatTensor,
+    minimum_logit: float,
+    left: float,
+    top: float,
+    side: float,
+) -> list[Face]:
+    """Turn raw detector rows into faces.
+
+    Args:
+        boxes: float32 [896, 16]: x, y, width, height, then six times x, y; offsets from the
+            anchors in pixels of the detector's picture.
+        scores: float32 [896], logits.
+        minimum_logit: rows below are left out.
+        left: where the detector's picture lies in the whole one, in pixels.
+        top: likewise.
+        side: how large it is there, in pixels.
+    """
+    rows = np.flatnonzero(scores >= minimum_logit)
+    scale = side / DETECTOR_SIDE
+    corner = np.array([left, top], dtype=np.float32)
+    faces = []
+    for row in rows:
+        points = boxes[row].reshape(8, 2)
+        centre = (points[0] + _ANCHORS[row]) * scale + corner
+        width, height = (float(v) * scale for v in points[1])
+        keypoints = (points[2:] + _ANCHORS[row]) * scale + corner
+        box = (float(centre[0]) - width / 2, float(centre[1]) - height / 2, width, height)
+        if width > 0 and height > 0 and np.isfinite(keypoints).all():
+            score = float(1 / (1 + np.exp(-np.clip(np.float64(scores[row]), -80, 80))))
+            faces.append(Face(box, keypoints.astype(np.float32), score))
+    return faces
+
+
+def blend(faces: list[Face]) -> list[Face]:
+    """Join detections of the same face into one: their mean, weighted by score (as in BlazeFace).
+
+    The detector answers with several boxes for a face; the mean trembles less from picture to
+    picture than the best one.
+    """
+    waiting = sorted(faces, key=lambda f: f.score, reverse=True)
+    blended = []
+    while waiting:
+        best = waiting[0]
+        same = [f for f in waiting if f is best or overlap(best.box, f.box) > _SAME_FACE]
+        waiting = [f for f in waiting if not any(f is s for s in same)]
+        weights = np.array([f.score for f in same]) / sum(f.score for f in same)
+        left, top, width, height = (float(v) for v in weights @ np.array([f.box for f in same]))
+        keypoints = np.tensordot(weights, np.stack([f.keypoints for f in same]), axes=1)
+        blended.append(Face((left, top, width, height), keypoints.astype(np.float32), best.score))
+    return blended
+
+
+def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+    """Area that two boxes (left, top, width, height) share over the area that they cover."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (a[2] * a[3] + b[2] * b[3] - shared)
+
+
+def _squares(width: int, height: int) -> list[tuple[float, float, float]]:
+    """Squares (side, left, top) that cover a picture, half overlapping along its longer side."""
+    side = min(width, height)
+    count = int(np.ceil((max(width, height) - side) / (side / 2))) + 1
+    if count == 1:
+        # A square picture: four quarters, a little larger than a half each.
+        side = round(side * 0.6)
+        return [(side, x, y) for x in (0, width - side) for y in (0, height - side)]
+    steps = np.linspace(0, max(width, height) - side, min(count, _MOST_SQUARES))
+    return [(side, float(s), 0.0) if width > height else (side, 0.0, float(s)) for s in steps]
+
+
+# A panorama must not cost more than a few looks.
+_MOST_SQUARES: Final = 6
+
+
+def _anchors() -> npt.NDArray[np.float32]:
+    """Centres of the 896 anchors, float32 [896, 2], x and y in the detector's pixels."""
+    centres = []
+    for stride, repeat in _GRIDS:
+        line = (np.arange(DETECTOR_SIDE // stride) + 0.5) * stride
+        y, x = np.meshgrid(line, line, indexing="ij")
+        centres.append(np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2), repeat, axis=0))
+    return np.concatenate(centres).astype(np.float32)
+
+
+_ANCHORS: Final = _anchors()

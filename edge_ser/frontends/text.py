@@ -1,0 +1,118 @@
+"""Words to token ids, with the tokenizer that the bundle brings."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_ser.bundle_schema import TextFrontendConfig
+from edge_ser.errors import BundleError, MediaError
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """The token ids of a text, or why there are none."""
+
+    input_ids: npt.NDArray[np.int64] | None
+    """int64 [1, L]; None when nothing of the text can be used."""
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def attention_mask(self) -> npt.NDArray[np.int64] | None:
+        """int64 [1, L], all ones: nothing is padded."""
+        return None if self.input_ids is None else np.ones_like(self.input_ids)
+
+
+class TextFrontend:
+    """Tokenizes what was said.
+
+    Thread contract: immutable; may be called from any thread, also at once.
+    """
+
+    def __init__(self, config: TextFrontendConfig, tokenizer_path: str | os.PathLike[str]) -> None:
+        """Load a ``tokenizer.json``.
+
+        Raises:
+            BundleError: if the file is missing or is not a tokenizer.
+        """
+        from tokenizers import Tokenizer
+
+        path = Path(tokenizer_path)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise BundleError(f"{path} cannot be read: {error.strerror or error}") from error
+        try:
+            self._tokenizer: Any = Tokenizer.from_buffer(data)
+        except Exception as error:  # the library raises bare Exception
+            raise BundleError(f"{path} is not a tokenizer: {error}") from error
+        # Files that were saved during training pad and cut on their own terms.
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._maximum = config.maximum_tokens
+        self._budget = self._maximum - self._tokenizer.num_special_tokens_to_add(False)
+        if self._budget < 1:
+            raise BundleError(f"{path} adds more tokens than the {self._maximum} that may be used")
+        unknown = getattr(self._tokenizer.model, "unk_token", None)
+        self._unknown = unknown and self._tokenizer.token_to_id(unknown)
+
+    def __call__(self, words: str) -> Tokens:
+        """Tokenize what was said.
+
+        Text without any letter or digit says nothing. Of text that is too long the last words are
+        kept, which were said most recently.
+
+        Raises:
+            MediaError: if `words` is not a text.
+        """
+        if not isinstance(words, str):
+            raise MediaError(f"a transcript must be a text, not {type(words).__name__}")
+        text = normalize(words)
+        if not text:
+            return Tokens(None, "the transcript is empty")
+        if not any(unicodedata.category(c)[0] in "LN" for c in text):
+            return Tokens(None, "the transcript holds no words")
+        text, notes = self._recent(text)
+        encoding = self._tokenizer.encode(text)
+        ids = np.array([encoding.ids], dtype=np.int64)
+        content = ids[0][np.array(encoding.special_tokens_mask) == 0]
+        if len(content) == 0 or (content == self._unknown).all():
+            return Tokens(None, "none of the transcript's words is known to the model", notes)
+        return Tokens(ids, None, notes)
+
+    def _recent(self, text: str) -> tuple[str, tuple[str, ...]]:
+        """Give the last words of `text` that fit, and a note if that is not all of them."""
+        words = text.split(" ")
+        # No word has less than one token, so more words than tokens never fit.
+        kept = " ".join(words[-self._budget :])
+        offsets = self._tokenizer.encode(kept, add_special_tokens=False).offsets
+        if len(offsets) > self._budget:
+            cut = offsets[-self._budget][0]
+            # The first whole word behind the cut; a single endless word is cut in the middle.
+            start = kept.find(" ", max(cut - 1, 0)) + 1
+            kept = kept[start:] if start else kept[cut:]
+            while len(self._tokenizer.encode(kept).ids) > self._maximum and len(kept) > 1:
+                kept = kept[-(len(kept) // 2) :]
+        if kept == text:
+            return text, ()
+        count = len(kept.split(" "))
+        return kept, (f"the transcript has {len(words)} words: the last {count} are used",)
+
+
+def normalize(text: str) -> str:
+    """Give text in Unicode form NFC, without control characters, words apart by one space."""
+    composed = unicodedata.normalize("NFC", text)
+    # Format characters (joiners, direction marks) vanish; controls and surrogates become a space.
+    cleaned = [
+        "" if kind == "Cf" else " " if kind[0] == "C" else c
+        for c in composed
+        for kind in (unicodedata.category(c),)
+    ]
+    return " ".join("".join(cleaned).split())
