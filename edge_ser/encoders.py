@@ -12,7 +12,8 @@ from edge_ser.bundle import Bundle
 from edge_ser.bundle_schema import GraphName
 from edge_ser.capture.media import VideoFrame
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.frontends.audio import AudioFrontend
+from edge_ser.frontends.audio import AcousticFeatures, AudioFrontend
+from edge_ser.frontends.audio_stream import AudioFeatureStream
 from edge_ser.frontends.text import TextFrontend
 from edge_ser.frontends.video import FaceFrontend
 from edge_ser.fusion import Fusion
@@ -118,6 +119,25 @@ class Encoders:
             return Encoded(None, shown)
         with timer.stage("audio_features"):
             features = self._audio_frontend(samples)
+        return self._acoustic_tokens(features, timer)
+
+    def sound_features(self) -> AudioFeatureStream:
+        """A new stream of feature rows, for sound that comes in piece by piece."""
+        return self._audio_frontend.stream()
+
+    def acoustic(self, rows: FloatTensor, timer: StageTimer) -> Encoded:
+        """Encode a window of a stream's feature rows.
+
+        Args:
+            rows: float32 [T, columns] as `sound_features` gives them, at most `maximum_samples`
+                long; level and length have been checked.
+            timer: gets the stages ``audio_features`` and ``acoustic``.
+        """
+        with timer.stage("audio_features"):
+            features = self._audio_frontend.normalised(rows)
+        return self._acoustic_tokens(features, timer)
+
+    def _acoustic_tokens(self, features: AcousticFeatures, timer: StageTimer) -> Encoded:
         with timer.stage("acoustic"):
             # The graph halves the rate: an odd last frame has no partner.
             even = features.log_mel.shape[1] // 2 * 2

@@ -7,7 +7,7 @@ sample 160 * t of 16 kHz sound, and a piece of n samples has n // 160 frames.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ from edge_ser.kernels import (
     PitchOptions,
     whisper_normalize,
 )
+
+if TYPE_CHECKING:
+    from edge_ser.frontends.audio_stream import AudioFeatureStream
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -119,25 +122,69 @@ class AudioFrontend:
             )
         if len(samples) < _SHORTEST:
             raise MediaError(f"{len(samples)} samples of sound are less than 25 ms")
+        return self.normalised(self.rows(samples))
+
+    def rows(self, samples: npt.NDArray[Any]) -> FloatArray:
+        """Compute the features of one piece of sound before they are normalised over it.
+
+        Args:
+            samples: float32 [n], 16 kHz mono, finite; any n.
+
+        Returns:
+            float32 [n // 160, bands + columns]: a frame's log-mel, then its prosody.
+
+        Raises:
+            MediaError: if a sample is not finite.
+        """
+        frames = len(samples) // HOP
+        if frames == 0:
+            return np.empty((0, self.bands + self.columns), np.float32)
         try:
-            log_mel = np.ascontiguousarray(LogMel(self._log_mel).compute(samples).T)
-            cepstra = Mfcc(self._mfcc).compute(samples)
-            energy = LogEnergy(self._energy).compute(samples)
-            pitch = Pitch(self._pitch).compute(samples)
+            return self.joined(
+                LogMel(self._log_mel).compute(samples),
+                Mfcc(self._mfcc).compute(samples),
+                LogEnergy(self._energy).compute(samples),
+                stretched(Pitch(self._pitch).compute(samples), frames),
+            )
         except ValueError as error:
             raise MediaError(f"the sound cannot be used: {error}") from error
-        frames = len(samples) // HOP
-        prosody = np.empty((frames, self.columns), np.float32)
-        prosody[:, :-4] = cepstra
-        prosody[:, -4:-3] = energy
-        tracked = _stretch(pitch, frames)
-        prosody[:, -3] = np.log(tracked[:, _PATH] / np.float32(REFERENCE_HZ))
-        prosody[:, -2] = tracked[:, _VOICING]
-        prosody[:, -1] = tracked[:, _HNR] * np.float32(_HNR_SCALE)
+
+    def stream(self) -> AudioFeatureStream:
+        """A new stream that gives the rows of sound as it comes in: see `AudioFeatureStream`."""
+        from edge_ser.frontends.audio_stream import AudioFeatureStream
+
+        return AudioFeatureStream(self)
+
+    def kernels(self) -> tuple[LogMel, Mfcc, LogEnergy, Pitch]:
+        """New kernels with this front-end's options, in the order in which `joined` takes rows."""
+        return LogMel(self._log_mel), Mfcc(self._mfcc), LogEnergy(self._energy), Pitch(self._pitch)
+
+    def joined(
+        self, log_mel: FloatArray, cepstra: FloatArray, energy: FloatArray, pitch: FloatArray
+    ) -> FloatArray:
+        """Join the kernels' rows of the same frames: float32 [n, bands + columns]."""
+        bands = self.bands
+        rows = np.empty((len(log_mel), bands + self.columns), np.float32)
+        rows[:, :bands] = log_mel
+        rows[:, bands:-4] = cepstra
+        rows[:, -4:-3] = energy
+        rows[:, -3] = np.log(pitch[:, _PATH] / np.float32(REFERENCE_HZ))
+        rows[:, -2] = pitch[:, _VOICING]
+        rows[:, -1] = pitch[:, _HNR] * np.float32(_HNR_SCALE)
+        return rows
+
+    def normalised(self, rows: FloatArray) -> AcousticFeatures:
+        """Normalise the log-mel over a piece, or over a window that was cut from a stream's rows.
+
+        Args:
+            rows: float32 [T, bands + columns], T at least 1.
+        """
+        log_mel = np.ascontiguousarray(rows[:, : self.bands].T)
+        prosody = np.ascontiguousarray(rows[:, self.bands :])
         return AcousticFeatures(whisper_normalize(log_mel), prosody)
 
 
-def _stretch(rows: FloatArray, frames: int) -> FloatArray:
+def stretched(rows: FloatArray, frames: int) -> FloatArray:
     """Exactly `frames` rows: near its end the tracker may have one more or less."""
     if len(rows) >= frames:
         return rows[:frames]
