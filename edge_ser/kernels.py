@@ -13,10 +13,28 @@ belongs to one thread at a time.
 
 from __future__ import annotations
 
-from edge_ser._kernels import Pitch, PitchOptions, whisper_normalize
+from edge_ser._kernels import (
+    LogEnergy,
+    LogEnergyOptions,
+    LogMel,
+    MelOptions,
+    Mfcc,
+    MfccOptions,
+    Pitch,
+    PitchOptions,
+    simd_levels,
+    whisper_normalize,
+)
 
 __all__ = [
+    "LogEnergy",
+    "LogEnergyOptions",
+    "LogMel",
+    "MelOptions",
+    "Mfcc",
+    "MfccOptions",
     "Pitch",
     "PitchOptions",
+    "simd_levels",
     "whisper_normalize",
 ]

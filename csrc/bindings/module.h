@@ -3,5 +3,9 @@
 
 #include <pybind11/pybind11.h>
 
+void bind_log_energy(pybind11::module_& m);
+void bind_log_mel(pybind11::module_& m);
+void bind_mfcc(pybind11::module_& m);
 void bind_pitch(pybind11::module_& m);
+void bind_simd(pybind11::module_& m);
 void bind_whisper(pybind11::module_& m);

@@ -1,0 +1,20 @@
+// The inner loops for x86_v4; compiled with that instruction set, see CMakeLists.txt.
+#include "simd.h"
+#include <immintrin.h>
+
+#define EDGE_SER_SIMD_WIDTH 8
+
+namespace edge_ser {
+
+namespace {
+// clang-format off: the order matters
+#include "simd_vector.inc"
+#include "simd_fft.inc"
+#include "simd_frame.inc"
+// clang-format on
+}  // namespace
+
+extern const SimdOps simd_ops_x86_v4;
+constinit const SimdOps simd_ops_x86_v4 = operations(SimdLevel::x86_v4);
+
+}  // namespace edge_ser
