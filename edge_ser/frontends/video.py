@@ -33,8 +33,8 @@ class FaceCrops:
 
     def thumbnail(self, index: int) -> npt.NDArray[np.uint8]:
         """One face as a picture, uint8 [size, size, 3], RGB."""
-        channels: npt.NDArray[np.uint8] = np.clip(self.tensor[index], 0, 255).astype(np.uint8)
-        return channels.transpose(1, 2, 0)
+        channels = np.clip(self.tensor[index], 0, 255).astype(np.uint8)
+        return np.ascontiguousarray(channels.transpose(1, 2, 0))
 
 
 class FaceFrontend:

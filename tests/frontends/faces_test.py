@@ -1,0 +1,126 @@
+"""The meaning of the detector's raw output, and where its faces lie in the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_ser.frontends.faces import Face, FaceDetector, blend, decode, overlap, square_view
+
+MakePicture = Callable[..., np.ndarray]
+
+
+def face(x: float, y: float, width: float, height: float, score: float) -> Face:
+    return Face((x, y, width, height), np.full((6, 2), x, np.float32), score)
+
+
+@pytest.mark.parametrize(
+    ("row", "centre"),
+    [
+        (0, (4, 4)),
+        (1, (4, 4)),
+        (2, (12, 4)),
+        (32, (4, 12)),
+        (511, (124, 124)),
+        (512, (8, 8)),
+        (518, (24, 8)),
+        (895, (120, 120)),
+    ],
+)
+def test_a_row_is_an_offset_from_its_anchor(row: int, centre: tuple[float, float]) -> None:
+    boxes = np.zeros((896, 16), np.float32)
+    scores = np.full(896, -5, np.float32)
+    boxes[row] = [1, 2, 10, 20, *([3, 4] * 6)]
+    scores[row] = 0.0
+    (found,) = decode(boxes, scores, -1.0, left=100, top=50, side=256)
+    # The view is 256 pixels wide in the picture: every detector pixel is two.
+    x, y = centre
+    assert found.box == (100 + 2 * (x + 1) - 10, 50 + 2 * (y + 2) - 20, 20, 40)
+    np.testing.assert_allclose(
+        found.keypoints, [[100 + 2 * (x + 3), 50 + 2 * (y + 4)]] * 6, rtol=1e-6
+    )
+    assert found.score == pytest.approx(0.5)
+
+
+def test_rows_below_the_threshold_or_without_meaning_are_no_faces() -> None:
+    boxes = np.ones((896, 16), np.float32)
+    scores = np.full(896, -5, np.float32)
+    scores[[1, 2, 3]] = 5
+    boxes[1, 2] = -4
+    boxes[2, 7] = np.nan
+    scores[4] = np.nan
+    (found,) = decode(boxes, scores, 0.0, 0, 0, 128)
+    assert found.box[2:] == (1, 1)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (480, 640), (1280, 720), (128, 128), (90, 60)])
+def test_a_face_is_found_where_it_is(
+    detector: Any, make_picture: MakePicture, size: tuple[int, int]
+) -> None:
+    width, height = size
+    box = (width // 3, height // 4, width // 4, width // 4)
+    (found,) = FaceDetector(detector, 0.5).faces(make_picture(width, height, box))
+    pixel = max(width, height) / 128
+    np.testing.assert_allclose(found.box, box, atol=1.5 * pixel)
+    assert found.keypoints[0][0] == pytest.approx(box[0] + 0.3 * box[2], abs=1.5 * pixel)
+    assert detector.looks == 1
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "box"),
+    [
+        (1280, 720, (1240, 100, 32, 32)),
+        (720, 1280, (100, 640, 32, 32)),
+        (600, 600, (20, 560, 16, 16)),
+    ],
+)
+def test_a_small_face_is_found_at_the_second_look(
+    detector: Any, make_picture: MakePicture, width: int, height: int, box: tuple[int, ...]
+) -> None:
+    (found,) = FaceDetector(detector, 0.5).faces(make_picture(width, height, box))
+    np.testing.assert_allclose(found.box, box, atol=9)
+    assert 1 < detector.looks <= 7
+
+
+def test_the_second_look_at_a_panorama_stays_cheap(
+    detector: Any, make_picture: MakePicture
+) -> None:
+    assert FaceDetector(detector, 0.5).faces(make_picture(4000, 100)) == []
+    assert detector.looks <= 7
+
+
+def test_faces_come_largest_first(detector: Any, make_picture: MakePicture) -> None:
+    picture = make_picture(640, 480, (20, 20, 60, 60), (200, 100, 150, 150), (500, 300, 90, 90))
+    found = FaceDetector(detector, 0.5).faces(picture)
+    assert [round(f.box[0], -1) for f in found] == [200, 500, 20]
+
+
+def test_the_minimum_score_counts(detector: Any, make_picture: MakePicture) -> None:
+    # The detector of the tests gives the logit 3, a score of 0.953.
+    picture = make_picture(640, 480, (200, 100, 150, 150))
+    assert len(FaceDetector(detector, 0.95).faces(picture)) == 1
+    assert FaceDetector(detector, 0.96).faces(picture) == []
+
+
+def test_answers_for_one_face_are_blended_by_score() -> None:
+    near = [face(10, 10, 20, 20, 0.9), face(12, 10, 20, 20, 0.3), face(90, 10, 20, 20, 0.5)]
+    first, second = blend(near)
+    assert first.box[0] == pytest.approx((10 * 0.9 + 12 * 0.3) / 1.2)
+    assert first.keypoints[0, 0] == pytest.approx(10.5)
+    assert first.score == 0.9
+    assert second.box[0] == 90
+
+
+def test_overlap_of_boxes() -> None:
+    assert overlap((0, 0, 2, 2), (0, 0, 2, 2)) == 1.0
+    assert overlap((0, 0, 2, 2), (1, 0, 2, 2)) == pytest.approx(1 / 3)
+    assert overlap((0, 0, 2, 2), (2, 0, 2, 2)) == 0.0
+
+
+def test_beyond_the_picture_the_view_is_black() -> None:
+    view = square_view(np.full((64, 128, 3), 200, np.uint8), 0, -32, 128)
+    assert view[0, :, 32:96].min() == 200
+    assert view[0, :, :32].max() == view[0, :, 96:].max() == 0
