@@ -177,8 +177,10 @@ def load_text_encoder(
     """
     try:
         from transformers import AutoConfig, AutoModel
+        from transformers.utils import logging as progress
     except ImportError as error:
         raise MissingExtraError("Loading a text encoder", "train") from error
+    progress.disable_progress_bar()  # a library never prints
     resolved = resolve_text_source(source)
     try:
         config = AutoConfig.from_pretrained(resolved, trust_remote_code=False)
