@@ -35,9 +35,14 @@ $(DEMO_ENV)/.installed: $(SOURCES) $(RUNTIME_FILES) | machine
 # ---- test -----------------------------------------------------------------------------------------
 test: lint typecheck test-cpp test-python
 
-$(TEST_ENV)/.installed: $(SOURCES) tools/test-constraints.txt | machine
+$(TEST_ENV)/.installed: pyproject.toml tools/test-constraints.txt | machine
 	test -x $(BIN)/python || $(PYTHON) -m venv $(TEST_ENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c tools/test-constraints.txt -e '.[dev]'
+	@touch $@ $(TEST_ENV)/.built
+
+# Only the compiled kernels must be built again when their sources change.
+$(TEST_ENV)/.built: $(SOURCES) | $(TEST_ENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 lint: $(TEST_ENV)/.installed
@@ -60,7 +65,7 @@ test-cpp: $(TEST_ENV)/.installed
 	$(BIN)/cmake --build build/cpp-asan -j $(JOBS)
 	$(BIN)/ctest --test-dir build/cpp-asan --output-on-failure
 
-test-python: $(TEST_ENV)/.installed
+test-python: $(TEST_ENV)/.installed $(TEST_ENV)/.built
 	$(BIN)/python -m pytest
 
 clean:
