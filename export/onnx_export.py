@@ -163,7 +163,7 @@ def _convert(
     opset: int,
 ) -> onnx.ModelProto:
     axes = tuple(
-        {axis: torch.export.Dim.DYNAMIC for axis in dynamic.get(name, {})} for name in example
+        dict.fromkeys(dynamic.get(name, {}), torch.export.Dim.DYNAMIC) for name in example
     )
     # The exporter tells its progress to stdout and through loggers; a library never prints.
     quiet = logging.getLogger("torch.onnx")

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_ser.errors import EngineError
+from edge_ser.export.precision.int8_embeddings import to_int8_embeddings
+from edge_ser.export.precision.onnx_graph import load_model
 
 _SMALLEST: Final = 256
 _HALF_LARGEST: Final = 65504.0
@@ -30,7 +32,7 @@ def store_half(source: Path, target: Path) -> int:
 
     Args:
         source: graph with float32 weights inside the file.
-        target: where the smaller graph goes.
+        target: where the smaller graph goes; may be `source`.
 
     Returns:
         How many weights are stored as float16.
@@ -38,7 +40,7 @@ def store_half(source: Path, target: Path) -> int:
     Raises:
         EngineError: if the graph cannot be read.
     """
-    model = _load(source)
+    model = load_model(source)
     graph = model.graph
     kept: list[TensorProto] = []
     casts: list[onnx.NodeProto] = []
@@ -55,12 +57,18 @@ def store_half(source: Path, target: Path) -> int:
                 "Cast", [stored], [tensor.name], f"{tensor.name}_widen", to=TensorProto.FLOAT
             )
         )
-    _replace(graph, kept, casts)
+    nodes = [*casts, *graph.node]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    del graph.node[:]
+    graph.node.extend(nodes)
     _save(model, target)
     return len(casts)
 
 
-def quantize_dynamic(source: Path, target: Path, *, reduce_range: bool = True) -> None:
+def quantize_dynamic(
+    source: Path, target: Path, *, reduce_range: bool = True, exclude: Collection[str] = ()
+) -> None:
     """Make a transformer's graph int8 for ONNX Runtime: weights ahead of time, activations live.
 
     Matrix products take symmetric int8 weights with a scale an output column and uint8 activations
@@ -69,9 +77,10 @@ def quantize_dynamic(source: Path, target: Path, *, reduce_range: bool = True) -
 
     Args:
         source: graph with float32 weights.
-        target: where the int8 graph goes.
+        target: where the int8 graph goes; may be `source`.
         reduce_range: weights of 7 bits. On x86 without VNNI the sum of two products of 8 bits can
             overflow 16; with 7 it cannot, so every CPU gives the same answer.
+        exclude: names of MatMul nodes that stay float32.
 
     Raises:
         EngineError: if the graph cannot be read or quantised.
@@ -81,7 +90,7 @@ def quantize_dynamic(source: Path, target: Path, *, reduce_range: bool = True) -
 
     with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
         tables = Path(folder) / "tables.onnx"
-        _save(quantize_tables(_load(source)), tables)
+        _save(to_int8_embeddings(load_model(source)), tables)
         matrices = Path(folder) / "matrices.onnx"
         root = logging.getLogger()
         level = root.level
@@ -94,92 +103,16 @@ def quantize_dynamic(source: Path, target: Path, *, reduce_range: bool = True) -
                 per_channel=True,
                 reduce_range=reduce_range,
                 weight_type=QuantType.QInt8,
+                nodes_to_exclude=list(exclude),
                 extra_options={"MatMulConstBOnly": True},
             )
         except Exception as error:  # it raises many kinds
             raise EngineError(f"{source} cannot be made int8: {error}") from error
         finally:
             root.setLevel(level)
-        model = _load(matrices)
+        model = load_model(matrices)
         model.producer_name, model.producer_version = "edge-ser", ""
         _save(model, target)
-
-
-def quantize_tables(model: onnx.ModelProto, smallest: int = 65536) -> onnx.ModelProto:
-    """Store the float32 tables that only Gather reads (axis 0) as int8 with a scale a row.
-
-    ``Gather(table, ids)`` becomes ``Cast(Gather(int8, ids)) * Gather(scales, ids)``; a row r is
-    stored as ``round(r / s)`` with ``s = max|r| / 127``.
-
-    Args:
-        model: changed in place and returned.
-        smallest: tables of fewer elements stay float32.
-    """
-    graph = model.graph
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-    tables: dict[str, npt.NDArray[Any]] = {}
-    for tensor in graph.initializer:
-        users = readers.get(tensor.name, [])
-        only_gathered = users and all(
-            node.op_type == "Gather" and node.input[0] == tensor.name and _axis(node) == 0
-            for node in users
-        )
-        if only_gathered and tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2:
-            values = numpy_helper.to_array(tensor)
-            if values.size >= smallest:
-                tables[tensor.name] = values
-    kept = [tensor for tensor in graph.initializer if tensor.name not in tables]
-    for name, values in tables.items():
-        scales = np.maximum(np.abs(values).max(axis=1, keepdims=True), 1e-12) / 127.0
-        rows = np.clip(np.rint(values / scales), -127, 127).astype(np.int8)
-        kept.append(numpy_helper.from_array(rows, f"{name}_int8"))
-        kept.append(numpy_helper.from_array(scales.astype(np.float32), f"{name}_scale"))
-    nodes: list[onnx.NodeProto] = []
-    for node in graph.node:
-        nodes.extend(_scaled_gather(node) if node.input and node.input[0] in tables else [node])
-    del graph.node[:]
-    graph.node.extend(nodes)
-    _replace(graph, kept, [])
-    return model
-
-
-def _scaled_gather(node: onnx.NodeProto) -> list[onnx.NodeProto]:
-    table, ids, output = node.input[0], node.input[1], node.output[0]
-    rows, wide, scale = f"{output}_rows", f"{output}_wide", f"{output}_scale"
-    return [
-        helper.make_node("Gather", [f"{table}_int8", ids], [rows], f"{output}_gather_rows"),
-        helper.make_node("Cast", [rows], [wide], f"{output}_widen", to=TensorProto.FLOAT),
-        helper.make_node("Gather", [f"{table}_scale", ids], [scale], f"{output}_gather_scale"),
-        helper.make_node("Mul", [wide, scale], [output], f"{output}_rescale"),
-    ]
-
-
-def _axis(node: onnx.NodeProto) -> int:
-    for attribute in node.attribute:
-        if attribute.name == "axis":
-            return int(attribute.i)
-    return 0
-
-
-def _replace(
-    graph: onnx.GraphProto, initializers: list[TensorProto], first: list[onnx.NodeProto]
-) -> None:
-    """Swap the weights and put `first` before all other nodes."""
-    del graph.initializer[:]
-    graph.initializer.extend(initializers)
-    nodes = [*first, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def _load(path: Path) -> onnx.ModelProto:
-    try:
-        return onnx.load(str(path))
-    except Exception as error:  # protobuf and onnx raise their own kinds
-        raise EngineError(f"{path} is no ONNX graph that can be read: {error}") from error
 
 
 def _save(model: onnx.ModelProto, target: Path) -> None:

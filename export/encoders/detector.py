@@ -86,7 +86,9 @@ class TfliteNetwork(nn.Module):
             self._steps.append((operator, _same_padding(graph, operator)))
         self._names = names
 
-    def _constant(self, index: int, values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
+    def _constant(
+        self, index: int, values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+    ) -> str:
         name = f"constant_{index}"
         self.register_buffer(name, torch.from_numpy(values.astype(np.float32)))
         return name

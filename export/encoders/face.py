@@ -7,6 +7,7 @@ inside the block, then the mean over the 7 x 7 places: 256 features, 7 logits, 0
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +48,7 @@ class FaceEncoder(nn.Module):
         self.blocks = nn.ModuleList(
             _DenseBlock(inside, outside, first=number == 0)
             for number, (inside, outside) in enumerate(
-                zip(_CHANNELS[:-1], _CHANNELS[1:], strict=True)
+                itertools.pairwise(_CHANNELS)
             )
         )
         self.classifier = nn.Linear(FACE_WIDTH, len(FACE_LABELS))
@@ -82,9 +83,7 @@ class _SeparableConvolution(nn.Module):
         super().__init__()
         self.stride = stride
         padding = 0 if stride == 2 else 1
-        self.depthwise = nn.Conv2d(
-            inside, inside, 3, stride, padding, groups=inside, bias=False
-        )
+        self.depthwise = nn.Conv2d(inside, inside, 3, stride, padding, groups=inside, bias=False)
         self.pointwise = nn.Conv2d(inside, outside, 1)
 
     def forward(self, x: Tensor) -> Tensor:

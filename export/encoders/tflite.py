@@ -181,7 +181,9 @@ class _Table:
     def number(self, number: int, form: str, default: int) -> int:
         """A scalar field."""
         place = self._field(number)
-        return default if place is None else int(struct.unpack_from("<" + form, self._data, place)[0])
+        return (
+            default if place is None else int(struct.unpack_from("<" + form, self._data, place)[0])
+        )
 
     def table(self, number: int) -> _Table | None:
         """A field that is a table."""

@@ -19,6 +19,7 @@ from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.items import Item
 
+
 @dataclass(frozen=True)
 class LabelledTexts:
     """Texts with their labels.

@@ -153,7 +153,10 @@ def finetune_text(
                 recent,
                 EarlyStopping("held_out/macro_f1", mode="max", patience=config.patience),
             ],
-            "logger": [CSVLogger(output, "csv", version=0), TensorBoardLogger(output, "tensorboard")],
+            "logger": [
+                CSVLogger(output, "csv", version=0),
+                TensorBoardLogger(output, "tensorboard"),
+            ],
             "log_every_n_steps": 50,
             "enable_progress_bar": False,
             "enable_model_summary": False,

@@ -43,9 +43,7 @@ def choose_thresholds(probabilities: FloatArray, targets: FloatArray) -> npt.NDA
     return np.asarray((near * grid[:, None]).sum(axis=0) / near.sum(axis=0), np.float64)
 
 
-def apply_thresholds(
-    probabilities: FloatArray, thresholds: npt.NDArray[np.float64]
-) -> BoolArray:
+def apply_thresholds(probabilities: FloatArray, thresholds: npt.NDArray[np.float64]) -> BoolArray:
     """Labels at or above their threshold; where none is, the one that comes closest to its own.
 
     Args:
