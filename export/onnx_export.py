@@ -162,9 +162,7 @@ def _convert(
     dynamic: Mapping[str, Mapping[int, str]],
     opset: int,
 ) -> onnx.ModelProto:
-    axes = tuple(
-        dict.fromkeys(dynamic.get(name, {}), torch.export.Dim.DYNAMIC) for name in example
-    )
+    axes = tuple(dict.fromkeys(dynamic.get(name, {}), torch.export.Dim.DYNAMIC) for name in example)
     # The exporter tells its progress to stdout and through loggers; a library never prints.
     quiet = logging.getLogger("torch.onnx")
     level = quiet.level

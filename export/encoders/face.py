@@ -47,9 +47,7 @@ class FaceEncoder(nn.Module):
         self.register_buffer("mean", torch.tensor(_MEAN).reshape(1, 3, 1, 1))
         self.blocks = nn.ModuleList(
             _DenseBlock(inside, outside, first=number == 0)
-            for number, (inside, outside) in enumerate(
-                itertools.pairwise(_CHANNELS)
-            )
+            for number, (inside, outside) in enumerate(itertools.pairwise(_CHANNELS))
         )
         self.classifier = nn.Linear(FACE_WIDTH, len(FACE_LABELS))
 
