@@ -1,25 +1,13 @@
-"""Calibration sets: which clips to calibrate on, and the folder in which their tensors lie.
-
-A set is a folder with one folder a graph, and in it one ``.npz`` a sample that holds the graph's
-inputs by name: ``set/acoustic/0000.npz`` with ``log_mel`` and ``prosody``.
-"""
+"""Which clips to calibrate on: even over labels and speakers."""
 
 from __future__ import annotations
 
 import random
-import zipfile
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from edge_ser.bundle_schema import TensorSpec
-from edge_ser.errors import ConfigError, EngineError
-from edge_ser.runtime.tensor_check import check_inputs
+from edge_ser.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -72,47 +60,3 @@ def choose(candidates: Sequence[Candidate], count: int, seed: int = 0) -> list[C
             taken[speaker] += 1
             chosen.append(speakers[speaker].pop())
     return chosen
-
-
-def write_sample(folder: Path, graph: str, index: int, tensors: Mapping[str, Any]) -> Path:
-    """Add one sample to a set and return its file."""
-    target = folder / graph / f"{index:04d}.npz"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(target, **tensors)
-    return target
-
-
-def read_samples(
-    folder: Path, graph: str, inputs: Mapping[str, TensorSpec], limit: int | None = None
-) -> list[dict[str, npt.NDArray[Any]]]:
-    """All samples of one graph, each held against what the graph takes.
-
-    Args:
-        folder: the set.
-        graph: ``acoustic``, ``text`` ...
-        inputs: what the graph takes.
-        limit: at most so many, evenly spread over the set.
-
-    Raises:
-        ConfigError: the set has no sample of this graph, or a file is damaged, holds objects or
-            does not fit the graph.
-    """
-    files = sorted((folder / graph).glob("*.npz"))
-    if not files:
-        raise ConfigError(
-            f"{folder / graph}: there is no calibration sample (.npz) of the graph {graph!r}; "
-            "write a set with edge-ser's training command and name its folder with --calibration"
-        )
-    if limit is not None and len(files) > limit:
-        files = [files[i * len(files) // limit] for i in range(limit)]
-    samples = []
-    for file in files:
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                tensors = {name: archive[name] for name in archive.files}
-            samples.append(check_inputs(inputs, tensors, graph))
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-            raise ConfigError(f"{file}: this calibration sample cannot be read: {error}") from error
-        except EngineError as error:
-            raise ConfigError(f"{file}: this sample does not fit the graph: {error}") from error
-    return samples

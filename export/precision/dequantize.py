@@ -16,6 +16,7 @@ from onnx import TensorProto, numpy_helper
 
 from edge_ser.errors import EngineError
 from edge_ser.export.precision import onnx_graph as og
+from edge_ser.export.precision.int8_embeddings import restore_embeddings
 from edge_ser.export.precision.ranges import Range
 
 _LIMITS: Final[dict[int, tuple[int, int]]] = {
@@ -46,6 +47,7 @@ def dequantized(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Rang
     graph = model.graph
     og.constants_to_initializers(graph)
     og.name_nodes(graph)
+    restore_embeddings(graph)
     constants = og.initializers(graph)
     producer = og.producers(graph)
     ranges: dict[str, Range] = {}

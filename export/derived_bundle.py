@@ -1,0 +1,112 @@
+"""Write a bundle that differs from another in the precision of its graphs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from edge_ser.bundle import Bundle, load_bundle
+from edge_ser.bundle_schema import MANIFEST_NAME, BundleManifest, FileEntry, GraphName
+from edge_ser.errors import ConfigError
+from edge_ser.export.precision.typed_graph import Precision
+
+REPORT_NAME: Final = "precision.json"
+"""Document of a derived bundle: what was done to its graphs, and what it costs."""
+
+
+@dataclass(frozen=True)
+class NewGraph:
+    """A graph of the derived bundle."""
+
+    content: bytes
+    precision: Precision
+
+
+def check_output(output: Path, source: Bundle) -> None:
+    """Refuse an output folder that must not be replaced.
+
+    Raises:
+        ConfigError: it is the source, or is there and holds something other than a bundle.
+    """
+    if output.resolve() == source.folder.resolve():
+        raise ConfigError(f"{output} is the bundle itself; name another folder with --output")
+    if not output.exists():
+        return
+    if not output.is_dir() or (any(output.iterdir()) and not (output / MANIFEST_NAME).is_file()):
+        raise ConfigError(
+            f"{output} is there and is no bundle: it is not replaced; name another folder"
+        )
+
+
+def write_derived(
+    source: Bundle,
+    output: Path,
+    graphs: Mapping[GraphName, NewGraph],
+    report: Mapping[str, Any],
+) -> Bundle:
+    """Write a bundle with these graphs and everything else of the source, whole or not at all.
+
+    A bundle that is already there is replaced once the new one is complete and verified.
+
+    Args:
+        source: a verified bundle.
+        output: the new folder.
+        graphs: content of every graph that changes.
+        report: written beside the graphs as `REPORT_NAME`.
+
+    Raises:
+        ConfigError: the output cannot be written, or must not be replaced.
+    """
+    check_output(output, source)
+    output = output.absolute()
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as folder:
+            fresh = Path(folder) / "new"
+            _fill(source, fresh, graphs, report)
+            load_bundle(fresh)
+            if output.exists():
+                output.rename(Path(folder) / "old")
+            fresh.rename(output)
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
+    return load_bundle(output)
+
+
+def _fill(
+    source: Bundle,
+    folder: Path,
+    graphs: Mapping[GraphName, NewGraph],
+    report: Mapping[str, Any],
+) -> None:
+    manifest = source.manifest
+    changed = {manifest.graphs[name].file for name in graphs}
+    for entry in manifest.files():
+        if entry.file not in changed:
+            target = folder / entry.file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source.path(entry), target)
+    entries = dict(manifest.graphs)
+    for name, graph in graphs.items():
+        target = folder / entries[name].file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(graph.content)
+        entries[name] = entries[name].model_copy(
+            update={
+                "sha256": hashlib.sha256(graph.content).hexdigest(),
+                "precision": graph.precision,
+            }
+        )
+    text = json.dumps(report, indent=1, sort_keys=True).encode()
+    (folder / REPORT_NAME).write_bytes(text)
+    documents = dict(manifest.documents)
+    documents["precision"] = FileEntry(file=REPORT_NAME, sha256=hashlib.sha256(text).hexdigest())
+    new = manifest.model_copy(update={"graphs": entries, "documents": documents})
+    checked = BundleManifest.model_validate(new.model_dump(mode="json"))
+    (folder / MANIFEST_NAME).write_text(checked.model_dump_json(indent=1), "utf-8")
