@@ -114,9 +114,7 @@ def trace(recognizer: EdgeRecognizer, clip: Clip) -> Traces:
             blocks.append(np.stack([shaped.min(axis=1), shaped.max(axis=1)]))
         if len(faces) < _THUMBNAILS:
             crops = recognizer.encoders.face_frontend.crops(segment.frames)
-            for crop, time in zip(crops.tensor, crops.times, strict=True):
-                image = np.clip(crop.transpose(1, 2, 0), 0, 255).astype(np.uint8)
-                faces.append((time / SAMPLE_RATE, image))
+            faces += [(t / SAMPLE_RATE, crops.thumbnail(i)) for i, t in enumerate(crops.times)]
         stop = segment.stop
     if blocks:
         pitches.append(pitch.finish())
