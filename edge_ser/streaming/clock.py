@@ -16,6 +16,12 @@ NANOSECONDS_PER_SAMPLE: Final = 1_000_000_000 // SAMPLE_RATE
 """Exactly 62500: no rounding builds up over the days."""
 
 
+EARLIEST: Final = SAMPLE_RATE // 10
+"""A device may stamp its buffers so far ahead of the system's clock."""
+OLDEST: Final = 30 * SAMPLE_RATE
+"""What is pushed live cannot have been captured longer ago."""
+
+
 def samples_from_nanoseconds(nanoseconds: int) -> int:
     """Whole 16 kHz samples in a reading of, for instance, `time.monotonic_ns`."""
     return nanoseconds // NANOSECONDS_PER_SAMPLE
@@ -34,6 +40,13 @@ def milliseconds(samples: int) -> float:
 class StreamClock(Protocol):
     """What a stream knows of the time. Thread contract: any thread may read it."""
 
+    @property
+    def live(self) -> bool:
+        """Whether time passes by itself, so that being slow means being late."""
+
+    def plausible(self, capture_time: int) -> bool:
+        """Whether something that is pushed now can have been captured then."""
+
     def now(self) -> int:
         """The present moment in 16 kHz samples; never goes back."""
 
@@ -47,6 +60,8 @@ class StreamClock(Protocol):
 class MonotonicClock:
     """The system's monotonic clock: the clock of everything that is captured live."""
 
+    live: Final = True
+
     def now(self) -> int:
         """See `monotonic_samples`."""
         return monotonic_samples()
@@ -55,6 +70,11 @@ class MonotonicClock:
         """Real seconds to a moment; 0 once it has passed."""
         return max(moment - self.now(), 0) / SAMPLE_RATE
 
+    def plausible(self, capture_time: int) -> bool:
+        """Not from the future, nor older than sound may wait on its way."""
+        age = self.now() - capture_time
+        return -EARLIEST <= age <= OLDEST
+
     def saw(self, capture_time: int) -> None:
         """Live captures do not move this clock."""
 
@@ -62,8 +82,10 @@ class MonotonicClock:
 class PushedClock:
     """It is as late as the newest thing that was pushed: for media fed at any speed.
 
-    Whoever simulates time may also move it by hand. It never goes back.
+    It never goes back.
     """
+
+    live: Final = False
 
     def __init__(self, start: int = 0) -> None:
         self._now = start
@@ -77,12 +99,12 @@ class PushedClock:
         """Waiting does not move this clock."""
         return 0.0 if moment <= self._now else None
 
+    def plausible(self, capture_time: int) -> bool:
+        """Everything is: nothing is known of the time but what is pushed."""
+        del capture_time
+        return True
+
     def saw(self, capture_time: int) -> None:
         """Move on to a capture time, unless that would be a step back."""
         with self._lock:
             self._now = max(self._now, capture_time)
-
-    def advance(self, samples: int) -> None:
-        """Let time pass."""
-        with self._lock:
-            self._now += max(samples, 0)
