@@ -127,7 +127,12 @@ def write_bundle(folder: Path, content: BundleContent) -> Bundle:
         card = model_card(manifest, _sizes(temporary, manifest), content.notes)
         (temporary / CARD).write_text(card, encoding="utf-8")
         document["documents"]["card"] = _entry(temporary, CARD)
-        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        try:
+            text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        except ValueError as error:
+            raise BundleError(
+                "the bundle cannot be written: a figure in it is not a number"
+            ) from error
         (temporary / MANIFEST_NAME).write_text(text, encoding="utf-8")
         load_bundle(temporary)
     return load_bundle(folder)

@@ -176,6 +176,7 @@ def load_text_encoder(
         MissingExtraError: if the packages of the ``train`` extra are missing.
     """
     try:
+        from safetensors import SafetensorError
         from transformers import AutoConfig, AutoModel
         from transformers.utils import logging as progress
     except ImportError as error:
@@ -192,7 +193,7 @@ def load_text_encoder(
             dtype=torch.float32,
             attn_implementation="eager",
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(
             f"the text encoder {source} cannot be loaded: {reason}; give a folder with "

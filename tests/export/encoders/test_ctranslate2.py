@@ -23,7 +23,9 @@ def string(text: str) -> bytes:
 def model_file(
     variables: dict[str, np.ndarray], aliases: dict[str, str] | None = None, version: int = 6
 ) -> bytes:
-    data = struct.pack("<I", version) + string("WhisperSpec") + struct.pack("<II", 3, len(variables))
+    data = (
+        struct.pack("<I", version) + string("WhisperSpec") + struct.pack("<II", 3, len(variables))
+    )
     for name, values in variables.items():
         data += string(name) + struct.pack("<B", values.ndim)
         data += struct.pack(f"<{values.ndim}I", *values.shape)

@@ -119,9 +119,7 @@ def test_its_classes_are_the_projects() -> None:
     assert sum(p.numel() for p in FaceEncoder().parameters()) < 400_000
 
 
-def test_weights_of_another_network_are_refused(
-    folder: Path, weights: dict[str, np.ndarray], tmp_path: Path
-) -> None:
+def test_weights_of_another_network_are_refused(folder: Path, tmp_path: Path) -> None:
     manifest = json.loads((folder / "face_expression_model-weights_manifest.json").read_text())
     last = manifest[0]["weights"].pop()
     assert last["name"] == "fc/bias"

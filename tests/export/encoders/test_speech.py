@@ -68,7 +68,10 @@ def model_file(whisper: WhisperEncoder, tmp_path_factory: pytest.TempPathFactory
             ]
             for k in (0, 1):
                 variables[f"{here}/ffn/linear_{k}/{part}"] = state[f"{there}.fc{k + 1}.{part}"]
-        for ours, theirs in (("self_attention", "self_attn_layer_norm"), ("ffn", "final_layer_norm")):
+        for ours, theirs in (
+            ("self_attention", "self_attn_layer_norm"),
+            ("ffn", "final_layer_norm"),
+        ):
             variables[f"{here}/{ours}/layer_norm/gamma"] = state[f"{there}.{theirs}.weight"]
             variables[f"{here}/{ours}/layer_norm/beta"] = state[f"{there}.{theirs}.bias"]
     codes = {"float32": 0, "int16": 2}
