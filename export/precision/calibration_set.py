@@ -44,19 +44,21 @@ def choose(candidates: Sequence[Candidate], count: int, seed: int = 0) -> list[C
     for candidate in sorted(candidates, key=lambda c: c.name):
         cells[candidate.label][candidate.speaker].append(candidate)
     queues = {}
-    taken: dict[str, int] = defaultdict(int)
+    heard: dict[str, int] = defaultdict(int)
+    heard_with: dict[tuple[str, str], int] = defaultdict(int)
     for label in sorted(cells):
         for clips in cells[label].values():
             shuffle.shuffle(clips)
         queues[label] = cells[label]
     chosen: list[Candidate] = []
     while len(chosen) < min(count, len(candidates)):
-        for speakers in queues.values():
+        for label, speakers in queues.items():
             left = [s for s, clips in speakers.items() if clips]
             if not left or len(chosen) >= count:
                 continue
-            # The speaker who was heard least so far, whatever the label, comes next.
-            speaker = min(left, key=lambda s: (taken[s], s))
-            taken[speaker] += 1
+            ranked = [(heard_with[label, s], heard[s], s) for s in left]
+            speaker = min(ranked)[2]
+            heard[speaker] += 1
+            heard_with[label, speaker] += 1
             chosen.append(speakers[speaker].pop())
     return chosen

@@ -214,7 +214,8 @@ def _borders(model: onnx.ModelProto, target: str) -> Iterator[tuple[str, ...]]:
 def _weights(model: onnx.ModelProto, _: str) -> Iterator[tuple[str, ...]]:
     readers = og.consumers(model.graph)
     for tensor in model.graph.initializer:
-        if tensor.data_type not in (og.FLOAT, og.FLOAT16):
+        elsewhere = tensor.data_location == TensorProto.EXTERNAL
+        if tensor.data_type not in (og.FLOAT, og.FLOAT16) or elsewhere:
             continue
         values = og.as_array(tensor)
         layer = readers[tensor.name][0].name if tensor.name in readers else tensor.name

@@ -69,13 +69,13 @@ def measure_ranges(
     for sample in samples:
         for name, value in run(sample).items():
             low, high = extremes[name]
-            extremes[name] = (min(low, float(value.min())), max(high, float(value.max())))
-    for name, (low, high) in extremes.items():
-        if not np.isfinite(low + high):
-            raise EngineError(
-                f"graph {model.graph.name!r}: the tensor {name!r} is not finite on the "
-                "calibration set; look for NaN in the samples or overflow in the model"
-            )
+            smallest, largest = float(value.min()), float(value.max())
+            if not np.isfinite(smallest + largest):
+                raise EngineError(
+                    f"graph {model.graph.name!r}: the tensor {name!r} is not finite on the "
+                    "calibration set; look for NaN in the samples or overflow in the model"
+                )
+            extremes[name] = (min(low, smallest), max(high, largest))
     if method == "minmax" or (method == "percentile" and percentile == 100):
         return extremes
     histograms = {name: np.zeros(_BINS, dtype=np.int64) for name in names}
