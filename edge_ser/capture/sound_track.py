@@ -97,7 +97,7 @@ class FileSoundTrack:
         self._packets.close()
 
     def _add(self, frame: AudioFrame) -> None:
-        mono = _to_mono(frame)
+        mono = frame_to_mono(frame)
         broken = ~np.isfinite(mono)
         if broken.any():
             self.broken_samples += int(np.count_nonzero(broken))
@@ -241,7 +241,7 @@ class _Piece:
         return mono if self._resampler is None else self._resampler.accept(mono)
 
 
-def _to_mono(frame: AudioFrame) -> npt.NDArray[np.float32]:
+def frame_to_mono(frame: AudioFrame) -> npt.NDArray[np.float32]:
     """Give the samples of a decoded frame as mono float32 [n], full scale 1."""
     values = frame.to_ndarray()
     count: int = frame.layout.nb_channels

@@ -1,0 +1,158 @@
+"""Cameras and streams on the network: RTSP, HTTP, RTP, UDP, SRT through FFmpeg (PyAV)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from edge_ser.capture.clip import PictureSampler, check_positive
+from edge_ser.capture.container import configure_decoder
+from edge_ser.capture.packets import TICKS_A_SAMPLE, in_ticks
+from edge_ser.capture.picture_track import believable_aspect, upright_rgb
+from edge_ser.capture.sound_track import frame_to_mono
+from edge_ser.capture.sources import DeviceLostError, LiveSource, Sink
+from edge_ser.errors import CaptureError, ConfigError
+from edge_ser.streaming.clock import monotonic_samples
+
+SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtp", "udp", "srt", "tcp")
+"""Addresses that are opened."""
+
+# Protocols that these lead to; never a file of this machine.
+_PROTOCOLS: Final = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto,srt"
+
+# FFmpeg may buffer whole seconds unless it is told not to.
+_LOW_DELAY: Final = {"fflags": "nobuffer", "rtsp_transport": "tcp", "analyzeduration": "1000000"}
+
+_PASSWORD = re.compile(r"//[^/@]*@")
+
+
+class NetworkSource(LiveSource):
+    """Delivers the sound and the pictures of an address; a lost connection is made again.
+
+    Sender and receiver have different clocks. A packet cannot arrive before it was sent, so the
+    quickest packet since the connection was made tells the shift between the two best.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        frames_per_second: float = 15.0,
+        maximum_side: int = 1280,
+        reconnect: bool = True,
+        timeout: float = 5.0,
+        now: Callable[[], int] = monotonic_samples,
+        first_retry: float = 0.5,
+    ) -> None:
+        """Choose an address; it is opened by `start`.
+
+        Args:
+            address: for instance ``rtsp://user:password@camera/stream``.
+            frames_per_second: pictures a second that are delivered at most.
+            maximum_side: pictures whose longer side has more pixels are shrunk to it.
+            reconnect: whether the end of the stream is a lost connection.
+            timeout: seconds without an answer after which the connection is lost.
+            now: the clock of the capture times.
+            first_retry: seconds until a lost connection is made again.
+
+        Raises:
+            ConfigError: if the address or a number is not usable.
+        """
+        self._shown = _PASSWORD.sub("//", address)
+        super().__init__(self._shown, first_retry=first_retry)
+        parts = urlsplit(address)
+        if parts.scheme.lower() not in SCHEMES or not parts.netloc:
+            raise ConfigError(
+                f"{self._shown} is no address of a stream: it must begin with "
+                f"{', '.join(s + '://' for s in SCHEMES)}"
+            )
+        check_positive("frames_per_second", frames_per_second)
+        check_positive("timeout", timeout)
+        self._address = address
+        self._frames_per_second = frames_per_second
+        self._maximum_side = maximum_side
+        self._reconnect = reconnect
+        self._timeout = timeout
+        self._now = now
+        self._container: Any = None
+        self._packets: Iterator[Any] = iter(())
+        self._sampler = PictureSampler(frames_per_second)
+        self._shift: int | None = None
+
+    def _open(self) -> None:
+        import av
+
+        options = {"protocol_whitelist": _PROTOCOLS, **_LOW_DELAY}
+        try:
+            container = av.open(
+                self._address, options=options, timeout=self._timeout, metadata_errors="replace"
+            )
+        except (av.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise CaptureError(
+                f"{self._shown} cannot be opened ({reason}): check the address, the network and "
+                "the password"
+            ) from error
+        streams = [
+            s
+            for s in (container.streams.best("audio"), container.streams.best("video"))
+            if s is not None and s.codec_context is not None
+        ]
+        if not streams:
+            container.close()
+            raise CaptureError(f"{self._shown} gives neither sound nor pictures that are known")
+        for stream in streams:
+            configure_decoder(stream, 1, {"flags": "low_delay"} if stream.type == "video" else {})
+        self._container = container
+        self._packets = container.demux(streams)
+        self._sampler = PictureSampler(self._frames_per_second)
+        self._shift = None
+
+    def _deliver(self, sink: Sink) -> bool:
+        import av
+
+        try:
+            packet = next(self._packets, None)
+        except av.FFmpegError as error:
+            raise DeviceLostError(f"the connection broke ({error.strerror})") from error
+        if packet is None:
+            if self._reconnect:
+                raise DeviceLostError("the stream ended")
+            return False
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            self._count(damaged=1)
+            return True
+        for frame in frames:
+            time = self._capture_time(frame, packet.stream.time_base)
+            if packet.stream.type == "audio":
+                mono = frame_to_mono(frame)
+                self._push_sound(sink, mono, time, frame.sample_rate)
+            elif self._sampler.wants(time):
+                aspect = believable_aspect(packet.stream.sample_aspect_ratio)
+                sink.push_video(upright_rgb(frame, self._maximum_side, aspect), time)
+                self._count(pictures=1)
+            else:
+                self._count(pictures_unwanted=1)
+        return True
+
+    def _capture_time(self, frame: Any, time_base: Any) -> int:
+        """When a decoded frame was captured, by this machine's clock."""
+        now = self._now()
+        ticks = in_ticks(frame.pts, time_base)
+        if ticks is None:
+            return now
+        sent = ticks // TICKS_A_SAMPLE
+        shift = now - sent
+        if self._shift is None or shift < self._shift:
+            self._shift = shift
+        return sent + self._shift
+
+    def _close(self) -> None:
+        container, self._container = self._container, None
+        self._packets = iter(())
+        if container is not None:
+            container.close()
