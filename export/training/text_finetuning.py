@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -87,6 +88,7 @@ def finetune_text(
     config: TextFinetuning,
     *,
     trainer_options: dict[str, Any] | None = None,
+    extra_callbacks: Sequence[lightning.Callback] = (),
 ) -> TextEmotionModel:
     """Train, resuming from `output` if a run stands there, and save the best state.
 
@@ -95,6 +97,7 @@ def finetune_text(
         output: folder for checkpoints, logs (CSV and TensorBoard) and ``model/``.
         config: of the run.
         trainer_options: passed to `lightning.Trainer`, for instance devices and strategy.
+        extra_callbacks: run beside the run's own, for instance a progress display.
 
     Returns:
         The model of the best validation, with its thresholds, in evaluation mode.
@@ -152,9 +155,10 @@ def finetune_text(
                 best,
                 recent,
                 EarlyStopping("held_out/macro_f1", mode="max", patience=config.patience),
+                *extra_callbacks,
             ],
             "logger": [
-                CSVLogger(output, "csv", version=0),
+                CSVLogger(output, "csv"),
                 TensorBoardLogger(output, "tensorboard"),
             ],
             "log_every_n_steps": 50,

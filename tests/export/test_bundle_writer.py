@@ -166,8 +166,8 @@ def spoil_graph(content: BundleContent, tmp_path: Path) -> BundleContent:
         (lambda c, _: dataclasses.replace(c, version="one"), "version"),
         (lambda c, _: dataclasses.replace(c, labels=["a", "a"]), "label is listed twice"),
         (lambda c, _: dataclasses.replace(c, calibration={}), "calibration must name"),
-        (lambda c, _: dataclasses.replace(c, tokenizer=t / "no.json"), r"no\.json"),
-        (lambda c, _: dataclasses.replace(c, licences=[t / "no.txt"]), r"no\.txt"),
+        (lambda c, t: dataclasses.replace(c, tokenizer=t / "no.json"), r"no\.json"),
+        (lambda c, t: dataclasses.replace(c, licences=[t / "no.txt"]), r"no\.txt"),
         (
             lambda c, _: dataclasses.replace(
                 c, graphs={k: v for k, v in c.graphs.items() if k != "text"}
