@@ -33,7 +33,7 @@ class Branch(nn.Module):
         columns, width = config.inputs[modality], config.width
         self.prosody_columns = config.prosody if modality == "audio" else 0
         self.standardise = Standardise(columns)
-        self.drop_input = nn.Dropout(config.input_dropout)
+        self.drop_columns = nn.Dropout(config.input_dropout)
         self.prosody: ProsodyEncoder | None = None
         speech = columns - self.prosody_columns
         if self.prosody_columns:
@@ -67,7 +67,9 @@ class Branch(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor) -> Branched:
         """Tokens float [batch, tokens, columns] with mask float [batch, tokens]."""
         clean = self.standardise(tokens, mask)
-        raw = self.drop_input(clean)
+        # Whole columns are dropped, so that their mean and deviation go with them.
+        kept = self.drop_columns(torch.ones_like(clean[:, :1])) if self.training else None
+        raw = clean if kept is None else clean * kept
         speech = raw[..., : raw.shape[-1] - self.prosody_columns]
         out, out_mask = raw, mask
         if self.project is not None:
@@ -79,6 +81,6 @@ class Branch(nn.Module):
             out, out_mask = (out + own if self.project is not None else own), own_mask
         pooled = [self.pool(out, out_mask)]
         if self.statistics:
-            pooled += [masked_mean(raw, mask), masked_deviation(clean, mask)]
+            pooled += [masked_mean(raw, mask), masked_deviation(raw, mask)]
         summary = self.summarise(torch.cat(pooled, dim=1)) * present(mask)
         return Branched(out * out_mask.unsqueeze(-1), out_mask, summary)

@@ -29,7 +29,7 @@ class FusionConfig(BaseModel):
     attention_heads: int = Field(default=4, ge=1)
     layers: int = Field(default=1, ge=1)
     """Depth of the cross-modal attention and of a transformer head."""
-    stride: int = Field(default=4, ge=1)
+    stride: int = Field(default=2, ge=1)
     """How many audio tokens become one inside the model; a power of two."""
     input_dropout: float = Field(default=0.1, ge=0, lt=1)
     dropout: float = Field(default=0.3, ge=0, lt=1)

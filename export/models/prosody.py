@@ -24,7 +24,7 @@ class ProsodyEncoder(nn.Module):
             if left <= 1:
                 break
         self.blocks = nn.ModuleList(blocks)
-        self.recurrence = MaskedGru(width)
+        self.recurrence = MaskedGru(width, whole=True)
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Features [batch, tokens, columns] with mask [batch, tokens], both shortened by stride.

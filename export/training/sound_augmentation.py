@@ -67,8 +67,8 @@ def speech_window(
 ) -> npt.NDArray[np.float64]:
     """A random window that holds most of the speech that a window of its length can hold.
 
-    Of 20 drawn windows the first is taken whose energetic 20 ms blocks number at least 60 % of those
-    in the best one: a window of the silence around a sentence says nothing of it.
+    The first of 20 drawn windows is taken that holds at least 60 % of the energetic 20 ms blocks
+    of the best one: a window of the silence around a sentence says nothing of it.
     """
     length = round(seconds * SAMPLE_RATE)
     if length >= len(samples):

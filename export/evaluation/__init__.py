@@ -1,0 +1,1 @@
+"""Scores with what is needed to judge them: chance, spread, confidence, who was held out."""

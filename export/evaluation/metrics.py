@@ -1,0 +1,127 @@
+"""Scores of predicted probabilities against labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_ser.errors import ConfigError
+
+Probabilities = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Scores of one set of predictions.
+
+    A label that never occurs has recall and F1 NaN and is left out of the averages.
+    """
+
+    count: int
+    accuracy: float
+    recall: float
+    """Unweighted average recall: the mean of the labels' recalls."""
+    precision: float
+    f1: float
+    """Macro F1."""
+    per_label: tuple[tuple[float, float, float, int], ...]
+    """Precision, recall, F1 and number of items of every label."""
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows are true labels, columns predicted ones."""
+
+
+def score(predicted: Labels, true: Labels, labels: int) -> Metrics:
+    """Score predictions.
+
+    Args:
+        predicted: int64 [n], below `labels`.
+        true: int64 [n], below `labels`.
+        labels: how many there are.
+
+    Raises:
+        ConfigError: if there is no item, or the lengths or values do not fit.
+    """
+    if len(predicted) != len(true) or not len(true):
+        raise ConfigError(f"{len(predicted)} predictions cannot be scored by {len(true)} labels")
+    if min(predicted.min(), true.min()) < 0 or max(predicted.max(), true.max()) >= labels:
+        raise ConfigError(f"labels must lie between 0 and {labels - 1}")
+    confusion = np.zeros((labels, labels), np.int64)
+    np.add.at(confusion, (true, predicted), 1)
+    hits = np.diag(confusion).astype(np.float64)
+    of_true, of_predicted = confusion.sum(1), confusion.sum(0)
+    there = of_true > 0
+    recall = np.where(there, hits / np.maximum(of_true, 1), np.nan)
+    precision = hits / np.maximum(of_predicted, 1)
+    f1 = np.where(there, 2 * hits / np.maximum(of_true + of_predicted, 1), np.nan)
+    return Metrics(
+        count=len(true),
+        accuracy=float(hits.sum() / len(true)),
+        recall=float(recall[there].mean()),
+        precision=float(precision[there].mean()),
+        f1=float(f1[there].mean()),
+        per_label=tuple(
+            (float(precision[i]), float(recall[i]), float(f1[i]), int(of_true[i]))
+            for i in range(labels)
+        ),
+        confusion=tuple(tuple(int(x) for x in row) for row in confusion),
+    )
+
+
+def calibration_error(probabilities: Probabilities, true: Labels, bins: int = 15) -> float:
+    """Expected calibration error of the likeliest label (Guo et al., 2017), equally wide bins.
+
+    Args:
+        probabilities: [n, labels], rows sum to 1.
+        true: int64 [n].
+        bins: between 0 and 1.
+    """
+    confidence = probabilities.max(1)
+    hit = probabilities.argmax(1) == true
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    error = 0.0
+    for b in range(bins):
+        inside = index == b
+        if inside.any():
+            error += inside.mean() * abs(hit[inside].mean() - confidence[inside].mean())
+    return float(error)
+
+
+def negative_log_likelihood(probabilities: Probabilities, true: Labels) -> float:
+    """Mean of minus the logarithm of the true label's probability."""
+    return float(-np.log(np.clip(probabilities[np.arange(len(true)), true], 1e-12, 1)).mean())
+
+
+def brier_score(probabilities: Probabilities, true: Labels) -> float:
+    """Mean squared distance between probabilities and the one-hot label, 0 to 2."""
+    wanted = np.zeros_like(probabilities)
+    wanted[np.arange(len(true)), true] = 1.0
+    return float(np.square(probabilities - wanted).sum(1).mean())
+
+
+def grouped_interval(
+    values: Sequence[float], groups: Sequence[str], *, draws: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % bootstrap interval of a mean that draws whole groups: people, not their clips.
+
+    Clips of one person resemble each other: an interval that draws single clips is too narrow.
+
+    Args:
+        values: one value an item, for instance 1.0 for a hit.
+        groups: who each item belongs to.
+        draws: bootstrap samples.
+        seed: of the draws.
+    """
+    names = sorted(set(groups))
+    place = {name: i for i, name in enumerate(names)}
+    sums, counts = np.zeros(len(names)), np.zeros(len(names))
+    for value, group in zip(values, groups, strict=True):
+        sums[place[group]] += value
+        counts[place[group]] += 1
+    drawn = np.random.default_rng(seed).integers(len(names), size=(draws, len(names)))
+    means = sums[drawn].sum(1) / counts[drawn].sum(1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)

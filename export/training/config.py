@@ -1,0 +1,154 @@
+"""The configuration of a training run: everything that decides what comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from edge_ser.constants import Modality
+from edge_ser.errors import ConfigError
+from edge_ser.export.models.config import FusionKind, HeadKind
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSizes(_Strict):
+    """What `FusionConfig` needs beyond the widths of the data's tokens."""
+
+    kind: FusionKind = "hybrid"
+    head: HeadKind = "transformer"
+    width: int = 96
+    attention_heads: int = 4
+    layers: int = 1
+    stride: int = 2
+    input_dropout: float = 0.1
+    dropout: float = 0.3
+    statistics: bool = True
+
+
+class Optimisation(_Strict):
+    """AdamW with a linear warm-up and a cosine to zero."""
+
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    batch_size: int = Field(default=64, ge=2)
+    epochs: int = Field(default=30, ge=1)
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    alone_weight: float = Field(default=0.3, ge=0)
+    """Weight of the loss of each modality's own head beside the fusion's."""
+    gradient_clip: float = Field(default=1.0, gt=0)
+    patience: int = Field(default=1000, ge=1)
+    """Epochs without a better validation recall after which training stops."""
+    average: float = Field(default=0.0, ge=0, lt=1)
+    """Decay a step of an exponential moving average of the weights; 0 keeps the last weights."""
+
+
+class TokenAugmentation(_Strict):
+    """What happens to cached tokens while training; one set of ranges for every modality."""
+
+    crop_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of examples whose sound is cut to a random piece."""
+    crop: tuple[float, float] = (0.5, 1.0)
+    """Length of the piece as a share of the clip."""
+    time_masks: int = Field(default=0, ge=0)
+    """Spans of sound that are hidden (SpecAugment's time masking)."""
+    time_mask_share: float = Field(default=0.1, ge=0, lt=1)
+    """Longest span as a share of the clip."""
+    noise: float = Field(default=0.0, ge=0)
+    """Deviation of noise that is added to standardised tokens."""
+    word_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the words' tokens that are hidden."""
+    mixup: float = Field(default=0.0, ge=0)
+    """Alpha of the beta distribution of mixup over examples of one modality; 0 for none."""
+
+
+class ModalityDropout(_Strict):
+    """Which modalities an example keeps while training."""
+
+    keep_all: float = Field(default=0.3, ge=0, le=1)
+    """Share of examples that keep everything; the others keep a random non-empty proper subset."""
+
+
+class RavdessData(_Strict):
+    """RAVDESS speech under the data folder, with the action-unit table where `video` is used."""
+
+    name: Literal["ravdess"] = "ravdess"
+    modalities: tuple[Modality, ...] = ("audio",)
+    features: Literal["all", "prosody"] = "all"
+    """`prosody` leaves the speech encoder out: MFCC, pitch and energy alone."""
+    calm_is_neutral: bool = False
+    adaptation: Literal["none", "neutral-4", "all-unlabelled"] = "none"
+    """What of a test person was seen before: nothing, four neutral clips, or every clip without
+    its label."""
+    augmented: int = Field(default=0, ge=0)
+    """Augmented copies of every training clip, made before encoding."""
+
+
+class EmoDbData(_Strict):
+    """Emo-DB under the data folder, leave one speaker out."""
+
+    name: Literal["emodb"] = "emodb"
+    modalities: tuple[Modality, ...] = ("audio",)
+    features: Literal["all", "prosody"] = "all"
+    recordings: Literal["original", "cut_2s"] = "original"
+    labels: tuple[str, ...] = ("neutral", "happy", "sad", "angry")
+    adaptation: Literal["none", "all-unlabelled"] = "none"
+    augmented: int = Field(default=0, ge=0)
+
+
+class ManifestData(_Strict):
+    """A user's own clips: a CSV or JSONL manifest, relative to the data folder."""
+
+    name: Literal["manifest"] = "manifest"
+    manifest: str
+    modalities: tuple[Modality, ...] = ("audio",)
+    features: Literal["all", "prosody"] = "all"
+    split: Literal["publisher", "speakers", "random"] = "speakers"
+    folds: int = Field(default=5, ge=2)
+    adaptation: Literal["none", "all-unlabelled"] = "none"
+    augmented: int = Field(default=0, ge=0)
+
+
+class TrainingConfig(_Strict):
+    """A whole run. Written as YAML; `load_config` reads it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    data: RavdessData | EmoDbData | ManifestData = Field(discriminator="name")
+    model: ModelSizes = ModelSizes()
+    optimisation: Optimisation = Optimisation()
+    augmentation: TokenAugmentation = TokenAugmentation()
+    modality_dropout: ModalityDropout = ModalityDropout()
+    seeds: tuple[int, ...] = (0,)
+    """Models of a fold; their probabilities are averaged when there are several."""
+    accept_leaks: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainingConfig:
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds must be different, and at least one")
+        if not self.data.modalities:
+            raise ValueError("a run needs at least one modality")
+        return self
+
+
+def load_config(path: Path) -> TrainingConfig:
+    """Read a YAML configuration.
+
+    Raises:
+        ConfigError: if the file cannot be read, is not YAML, or has wrong or unknown fields.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
+    try:
+        return TrainingConfig.model_validate(raw)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise ConfigError(f"{path} is not a training configuration:\n" + "\n".join(lines)) from None

@@ -1,0 +1,171 @@
+"""Examples of a fusion: cached tokens of one or more modalities, their batches and augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from edge_ser.constants import Modality
+from edge_ser.export.training.config import TokenAugmentation
+
+Tokens = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Example:
+    """Tokens of the modalities, the label, and the label that each modality itself shows."""
+
+    tokens: Mapping[Modality, Tokens]
+    """float [tokens, width] of each modality."""
+    target: int
+    own: Mapping[Modality, int]
+    """Equal to `target` except where a modality shows something else, for instance neutral words
+    beside an angry voice."""
+
+
+class Batch(NamedTuple):
+    """Padded tokens with masks, and labels."""
+
+    tokens: dict[Modality, tuple[Tensor, Tensor]]
+    """float32 [batch, tokens, width] and mask [batch, tokens]."""
+    target: Tensor
+    """int64 [batch]."""
+    own: dict[Modality, Tensor]
+    """int64 [batch] of each modality."""
+
+
+class ExampleSource(Protocol):
+    """Gives examples; the same (epoch, index) always gives the same one."""
+
+    def __len__(self) -> int:
+        """Examples an epoch."""
+
+    def example(self, epoch: int, index: int) -> Example:
+        """One example of one epoch."""
+
+
+class Clips:
+    """Items with tokens of every modality, each with one or more variants (augmented copies)."""
+
+    def __init__(
+        self,
+        variants: Mapping[Modality, Sequence[Sequence[Tokens]]],
+        targets: Sequence[int],
+        augmentation: TokenAugmentation | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Take, for each modality and item, its variants; the first is the unchanged one.
+
+        Without augmentation every example is the unchanged one.
+        """
+        self._variants = variants
+        self._targets = targets
+        self._augmentation = augmentation
+        self._seed = seed
+
+    def __len__(self) -> int:
+        """Number of items."""
+        return len(self._targets)
+
+    def example(self, epoch: int, index: int) -> Example:
+        """The item, in training a random variant of it."""
+        generator = np.random.default_rng([self._seed, epoch, index])
+        tokens: dict[Modality, Tokens] = {}
+        for modality, items in self._variants.items():
+            own = items[index]
+            if self._augmentation is None:
+                tokens[modality] = own[0]
+            else:
+                drawn = own[int(generator.integers(len(own)))]
+                tokens[modality] = augment_tokens(drawn, modality, self._augmentation, generator)
+        target = self._targets[index]
+        return Example(tokens, target, dict.fromkeys(tokens, target))
+
+
+def augment_tokens(
+    tokens: Tokens, modality: Modality, options: TokenAugmentation, generator: np.random.Generator
+) -> Tokens:
+    """Crop and hide spans of sound, hide words; faces are augmented before they are encoded.
+
+    Args:
+        tokens: float [tokens, width].
+        modality: decides which options apply.
+        options: what may happen.
+        generator: decides what does.
+    """
+    count = len(tokens)
+    if modality == "audio":
+        if generator.random() < options.crop_share:
+            length = max(int(count * generator.uniform(*options.crop)), min(count, 10))
+            start = int(generator.integers(0, count - length + 1))
+            tokens, count = tokens[start : start + length], length
+        keep = np.ones(count, bool)
+        for _ in range(options.time_masks):
+            span = int(generator.integers(0, int(count * options.time_mask_share) + 1))
+            start = int(generator.integers(0, count - span + 1))
+            keep[start : start + span] = False
+        if keep.sum() >= 5:
+            tokens = tokens[keep]
+    elif modality == "text" and options.word_dropout and count > 2:
+        keep = generator.random(count) >= options.word_dropout
+        keep[0] = True
+        tokens = tokens[keep]
+    return tokens
+
+
+class Examples(Dataset[Example]):
+    """A source's examples of the current epoch, for a data loader without worker processes."""
+
+    def __init__(self, source: ExampleSource) -> None:
+        self.source = source
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        """Examples an epoch."""
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Example:
+        """One example of the current epoch."""
+        return self.source.example(self.epoch, index)
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Pad the tokens of a batch with zeros to its longest, a modality at a time."""
+    tokens: dict[Modality, tuple[Tensor, Tensor]] = {}
+    for modality in examples[0].tokens:
+        rows = [x.tokens[modality] for x in examples]
+        longest = max(len(row) for row in rows)
+        padded = np.zeros((len(rows), longest, rows[0].shape[1]), np.float32)
+        mask = np.zeros((len(rows), longest), np.float32)
+        for index, row in enumerate(rows):
+            padded[index, : len(row)] = row
+            mask[index, : len(row)] = 1.0
+        tokens[modality] = (torch.from_numpy(padded), torch.from_numpy(mask))
+    return Batch(
+        tokens,
+        torch.tensor([x.target for x in examples]),
+        {m: torch.tensor([x.own[m] for x in examples]) for m in tokens},
+    )
+
+
+def column_statistics(variants: Sequence[Sequence[Tokens]]) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of every column over all tokens of all variants, float32 [width] each."""
+    count = 0
+    total = np.zeros(variants[0][0].shape[1], np.float64)
+    squares = np.zeros_like(total)
+    for item in variants:
+        for tokens in item:
+            wide = tokens.astype(np.float64)
+            count += len(wide)
+            total += wide.sum(0)
+            squares += np.square(wide).sum(0)
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - np.square(mean), 0.0))
+    return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
