@@ -29,7 +29,7 @@ from edge_ser.export.training.encoding import FaceTokens, SoundTokens, TextToken
 from edge_ser.export.training.label_paired import Bank
 from edge_ser.export.training.picture_augmentation import PictureAugmentation
 from edge_ser.export.training.sound_augmentation import SoundAugmentation
-from edge_ser.export.training.text_data import labelled_texts, split_held_out
+from edge_ser.export.training.text_data import drop_texts, labelled_texts, split_held_out
 from edge_ser.export.training.text_finetuning import TextFinetuning
 
 FACE_VALIDATION_SHARE: Final = 0.1
@@ -88,7 +88,9 @@ def text_items(data: Path, amounts: Amounts) -> PartItems:
     training = read_goemotions(folder / "train.tsv", folder / "labels.txt")
     test = read_goemotions(folder / "dev.tsv", folder / "labels.txt")
     config = TextFinetuning()
-    held = split_held_out(labelled_texts(training.items), config.held_out_share, config.seed)[1]
+    # The very split of the fine-tuning: without the test part's texts, or it would be another one.
+    trained = drop_texts(labelled_texts(training.items), labelled_texts(test.items))
+    held = split_held_out(trained, config.held_out_share, config.seed)[1]
     held_texts = {text.strip().casefold() for text in held.texts}
     test_texts = {(item.text or "").strip().casefold() for item in test.items}
     usable = [
