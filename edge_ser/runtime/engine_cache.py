@@ -1,9 +1,9 @@
 """The cache of compiled forms of graphs: engines and optimised graphs.
 
 An entry belongs to exactly one (graph hash, backend and version, device, shapes, options). It is
-disposable: whatever does not match is built anew. Each entry is a blob and a record beside it;
-the record names the blob by its SHA-256 and is put in place in one step, so a reader sees a whole
-entry or none, also with several writers and after a power cut.
+disposable: whatever does not match is built anew. Each entry is one file, a line of JSON that
+holds the identity and the SHA-256 of the engine that follows it, and is put in place in one step:
+a reader sees a whole entry or none, also with several writers and after a power cut.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,8 @@ from edge_ser.errors import EngineError
 
 _LOG = logging.getLogger(__name__)
 _RECORD_VERSION: Final = 1
-_BLOB = re.compile(r"^[A-Za-z0-9._-]+\.engine$")
+_LONGEST_RECORD: Final = 1 << 20
+_SUFFIX: Final = ".engine"
 
 Shapes = Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]
 """Smallest, usual and largest shape of each input."""
@@ -63,10 +64,12 @@ class EngineKey:
 
 @dataclass(frozen=True)
 class EngineRecord:
-    """One entry of the cache, as its record file tells it."""
+    """One entry of the cache, as its first line tells it."""
 
     key: EngineKey
-    blob: Path
+    path: Path
+    offset: int
+    """Where the engine begins in the file."""
     sha256: str
     size: int
     created: float
@@ -104,10 +107,8 @@ class EngineCache:
         Raises:
             EngineError: the entry is damaged (its hash, size or record is wrong).
         """
-        record_path = self._record_path(key)
-        if not record_path.is_file():
-            return None
-        return load_blob(self._read(record_path))
+        record = self.find(key)
+        return None if record is None else load_blob(record)
 
     def find(self, key: EngineKey) -> EngineRecord | None:
         """The record for `key`, or None; the blob is not read.
@@ -115,8 +116,8 @@ class EngineCache:
         Raises:
             EngineError: the record cannot be read.
         """
-        record_path = self._record_path(key)
-        return self._read(record_path) if record_path.is_file() else None
+        path = self._path(key)
+        return _read_record(path) if path.is_file() else None
 
     def store(self, key: EngineKey, blob: bytes, facts: Mapping[str, Any]) -> EngineRecord:
         """Put an entry in place of whatever was there for this key.
@@ -124,48 +125,39 @@ class EngineCache:
         Raises:
             EngineError: the folder cannot be written.
         """
-        sha256 = hashlib.sha256(blob).hexdigest()
-        record_path = self._record_path(key)
-        blob_path = self.folder / f"{record_path.stem}-{sha256[:12]}.engine"
+        path = self._path(key)
         record = {
             "record_version": _RECORD_VERSION,
             "key": asdict(key),
-            "blob": blob_path.name,
-            "sha256": sha256,
+            "sha256": hashlib.sha256(blob).hexdigest(),
             "size": len(blob),
             "created": time.time(),
             "facts": dict(facts),
         }
+        head = json.dumps(record, sort_keys=True).encode() + b"\n"
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_atomically(blob_path, blob)
-            write_atomically(record_path, json.dumps(record, indent=1, sort_keys=True).encode())
-            for old in self.folder.glob(f"{record_path.stem}-*.engine"):
-                if old != blob_path:
-                    old.unlink(missing_ok=True)
+            write_atomically(path, head + blob)
         except OSError as error:
             raise EngineError(
                 f"{self.folder}: the engine cache cannot be written: {error.strerror}; "
                 "set EDGE_SER_CACHE to a folder that can"
             ) from error
-        return self._read(record_path)
+        return _parse_record(path, head)
 
     def entries(self) -> list[EngineRecord]:
         """Every entry whose record can be read, newest first; damaged ones are logged."""
         found = []
-        for path in self._record_paths():
+        for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
             try:
-                found.append(self._read(path))
+                found.append(_read_record(path))
             except EngineError as error:
                 _LOG.warning("%s", error)
         return sorted(found, key=lambda r: r.created, reverse=True)
 
     def remove(self, key: EngineKey) -> None:
         """Forget the entry for `key`, if there is one, damaged or not."""
-        record_path = self._record_path(key)
-        record_path.unlink(missing_ok=True)
-        for blob in self.folder.glob(f"{record_path.stem}-*.engine"):
-            blob.unlink(missing_ok=True)
+        self._path(key).unlink(missing_ok=True)
 
     def clean(self) -> tuple[int, int]:
         """Delete every entry, also damaged and half-written ones.
@@ -179,7 +171,7 @@ class EngineCache:
         if not self.folder.is_dir():
             return 0, 0
         for path in sorted(self.folder.iterdir()):
-            ours = path.suffix in (".engine", ".record") or path.name.startswith(".writing-")
+            ours = path.suffix == _SUFFIX or path.name.startswith(".writing-")
             if not ours or not path.is_file():
                 continue
             size += path.stat().st_size
@@ -187,36 +179,44 @@ class EngineCache:
             count += 1
         return count, size
 
-    def _record_paths(self) -> Iterator[Path]:
-        return iter(sorted(self.folder.glob("*.record")) if self.folder.is_dir() else ())
-
-    def _record_path(self, key: EngineKey) -> Path:
+    def _path(self, key: EngineKey) -> Path:
         name = re.sub(r"[^A-Za-z0-9]+", "_", key.graph).strip("_") or "graph"
-        return self.folder / f"{name[:40]}-{key.digest()[:24]}.record"
+        return self.folder / f"{name[:40]}-{key.digest()[:24]}{_SUFFIX}"
 
-    def _read(self, path: Path) -> EngineRecord:
-        try:
-            raw = json.loads(path.read_text("utf-8"))
-            if raw["record_version"] != _RECORD_VERSION or not _BLOB.match(raw["blob"]):
-                raise ValueError("unknown version or name of a blob")
-            fields = dict(raw["key"])
-            fields["shapes"] = {
-                name: tuple(tuple(int(d) for d in shape) for shape in triple)
-                for name, triple in fields["shapes"].items()
-            }
-            return EngineRecord(
-                key=EngineKey(**fields),
-                blob=path.parent / raw["blob"],
-                sha256=str(raw["sha256"]),
-                size=int(raw["size"]),
-                created=float(raw["created"]),
-                facts=dict(raw["facts"]),
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise EngineError(
-                f"{path}: this record of the engine cache cannot be read ({error}); "
-                "run: edge-ser engines clean"
-            ) from error
+
+def _read_record(path: Path) -> EngineRecord:
+    try:
+        with path.open("rb") as stream:
+            head = stream.readline(_LONGEST_RECORD)
+    except OSError as error:
+        raise EngineError(f"{path}: this engine cannot be read: {error.strerror}") from error
+    return _parse_record(path, head)
+
+
+def _parse_record(path: Path, head: bytes) -> EngineRecord:
+    try:
+        raw = json.loads(head)
+        if raw["record_version"] != _RECORD_VERSION:
+            raise ValueError("it is of an unknown version")
+        fields = dict(raw["key"])
+        fields["shapes"] = {
+            name: tuple(tuple(int(d) for d in shape) for shape in triple)
+            for name, triple in fields["shapes"].items()
+        }
+        return EngineRecord(
+            key=EngineKey(**fields),
+            path=path,
+            offset=len(head),
+            sha256=str(raw["sha256"]),
+            size=int(raw["size"]),
+            created=float(raw["created"]),
+            facts=dict(raw["facts"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EngineError(
+            f"{path}: this entry of the engine cache is damaged ({error}); "
+            "run: edge-ser engines clean"
+        ) from error
 
 
 def load_blob(record: EngineRecord) -> bytes:
@@ -226,15 +226,17 @@ def load_blob(record: EngineRecord) -> bytes:
         EngineError: the file is gone, or its bytes are not those that were stored.
     """
     try:
-        blob = record.blob.read_bytes()
+        with record.path.open("rb") as stream:
+            stream.seek(record.offset)
+            blob = stream.read()
     except OSError as error:
         raise EngineError(
-            f"{record.blob}: the engine of {record.key.graph} cannot be read: {error.strerror}; "
+            f"{record.path}: the engine of {record.key.graph} cannot be read: {error.strerror}; "
             "build it again: edge-ser build-engine"
         ) from error
     if len(blob) != record.size or hashlib.sha256(blob).hexdigest() != record.sha256:
         raise EngineError(
-            f"{record.blob}: the engine of {record.key.graph} is damaged (its SHA-256 is not the "
+            f"{record.path}: the engine of {record.key.graph} is damaged (its SHA-256 is not the "
             "one that was noted when it was built); build it again: edge-ser build-engine"
         )
     return blob

@@ -207,9 +207,9 @@ def test_a_damaged_entry_is_replaced(affine_graph: Path, tmp_path: Path) -> None
     cache = EngineCache(tmp_path / "cache")
     open_session(affine_graph, cache=cache)
     (record,) = cache.entries()
-    damaged = bytearray(record.blob.read_bytes())
-    damaged[len(damaged) // 2] ^= 0xFF
-    record.blob.write_bytes(damaged)
+    damaged = bytearray(record.path.read_bytes())
+    damaged[-10] ^= 0xFF
+    record.path.write_bytes(damaged)
     out = open_session(affine_graph, cache=cache).run({"x": X})["y"]
     np.testing.assert_array_equal(out, Y)
     assert cache.load(record.key) is not None
