@@ -52,7 +52,7 @@ class NetworkSource(LiveSource):
             address: for instance ``rtsp://user:password@camera/stream``.
             frames_per_second: pictures a second that are delivered at most.
             maximum_side: pictures whose longer side has more pixels are shrunk to it.
-            reconnect: whether the end of the stream is a lost connection.
+            reconnect: whether a stream that ends or breaks is opened again.
             timeout: seconds without an answer after which the connection is lost.
             now: the clock of the capture times.
             first_retry: seconds until a lost connection is made again.
@@ -114,12 +114,13 @@ class NetworkSource(LiveSource):
         import av
 
         try:
-            packet = next(self._packets, None)
+            packet, broken = next(self._packets, None), "the stream ended"
         except av.FFmpegError as error:
-            raise DeviceLostError(f"the connection broke ({error.strerror})") from error
+            packet, broken = None, f"the connection broke ({error.strerror})"
         if packet is None:
             if self._reconnect:
-                raise DeviceLostError("the stream ended")
+                raise DeviceLostError(broken)
+            self._note(error=broken)
             return False
         try:
             frames = packet.decode()

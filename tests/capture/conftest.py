@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -127,3 +128,66 @@ def make_tone() -> Callable[..., npt.NDArray[np.float32]]:
 def make_pictures() -> Callable[..., npt.NDArray[np.uint8]]:
     """Make numbered pictures: ``make_pictures(count, width, height)``."""
     return numbered
+
+
+class KeepingSink:
+    """Takes everything and keeps it."""
+
+    def __init__(self) -> None:
+        self.sound: list[tuple[npt.NDArray[Any], int | None, int]] = []
+        self.pictures: list[tuple[npt.NDArray[np.uint8], int | None]] = []
+        self.words: list[tuple[str, int, int, bool]] = []
+        self.takes = True
+
+    def push_audio(
+        self,
+        samples: npt.ArrayLike,
+        capture_time: int | None = None,
+        sample_rate: int = 16000,
+        *,
+        timeout: float = 0.0,
+    ) -> bool:
+        del timeout
+        if self.takes:
+            self.sound.append((np.array(samples), capture_time, sample_rate))
+        return self.takes
+
+    def push_video(
+        self,
+        frame: npt.NDArray[np.uint8],
+        capture_time: int | None = None,
+        *,
+        timeout: float = 0.0,
+    ) -> bool:
+        del timeout
+        if self.takes:
+            self.pictures.append((frame, capture_time))
+        return self.takes
+
+    def push_text(self, words: str, start: int, end: int, *, final: bool = True) -> bool:
+        self.words.append((words, start, end, final))
+        return self.takes
+
+    @property
+    def samples(self) -> npt.NDArray[Any]:
+        """All of the sound."""
+        return np.concatenate([s for s, _, _ in self.sound])
+
+
+@pytest.fixture
+def sink() -> KeepingSink:
+    """A sink that keeps what it is given."""
+    return KeepingSink()
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Wait until something holds: ``eventually(lambda: ...)``; fails after ten seconds."""
+
+    def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen"
+            time.sleep(0.005)
+
+    return wait

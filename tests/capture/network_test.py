@@ -1,0 +1,102 @@
+"""Streams from a server on this machine: delivered, timed, and opened again when they break."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_ser.capture.network import NetworkSource
+from edge_ser.errors import CaptureError, ConfigError
+from edge_ser.streaming.clock import monotonic_samples
+
+
+@pytest.fixture
+def serve(
+    recording: Callable[..., Path], make_tone: Any, make_pictures: Any
+) -> Iterator[Callable[[int], str]]:
+    """Serve a second of sound and pictures, cut off after so many bytes; gives the address."""
+    path = recording("c.mkv", sound=make_tone(1.0), pictures=make_pictures(25))
+    content = path.read_bytes()
+    servers = []
+
+    def start(length: int = len(content)) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(length))
+                self.end_headers()
+                self.wfile.write(content[:length])
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}/c.mkv"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_sound_and_pictures_arrive_on_one_clock(
+    serve: Callable[..., str], sink: Any, make_tone: Any
+) -> None:
+    begin = monotonic_samples()
+    source = NetworkSource(serve(), reconnect=False, frames_per_second=5)
+    source.start(sink)
+    assert source.wait(20)
+    assert (source.health.state, source.health.error) == ("ended", "the stream ended")
+    # What FFmpeg needed to find out about the stream is over by then: it does not wait as a buffer.
+    count = len(sink.samples)
+    assert count >= 15000
+    np.testing.assert_allclose(sink.samples, make_tone(1.0)[-count:], atol=1e-4)
+    assert len(sink.pictures) == source.health.pictures == 5
+    assert 15 <= source.health.pictures_unwanted <= 20
+    # What arrives all at once cannot have been captured before, nor later than now.
+    last = sink.sound[-1]
+    assert last[1] + len(last[0]) <= monotonic_samples() + 16000
+    assert sink.sound[0][1] >= begin - 16000
+    steps = np.diff([t for _, t in sink.pictures])
+    assert np.all(steps <= 3201)
+
+
+def test_a_broken_connection_is_made_again(
+    serve: Callable[..., str], sink: Any, eventually: Any
+) -> None:
+    source = NetworkSource(serve(20000), first_retry=0.01)
+    with source:
+        source.start(sink)
+        eventually(lambda: source.health.reconnects >= 2)
+        assert len(sink.sound) > 3
+    assert source.health.state == "stopped"
+
+
+def test_a_password_is_never_shown(sink: Any) -> None:
+    source = NetworkSource("rtsp://user:secret@127.0.0.1:9/stream", timeout=1)
+    assert source.name == "rtsp://127.0.0.1:9/stream"
+    with pytest.raises(CaptureError, match=r"rtsp://127\.0\.0\.1:9/stream cannot be opened") as e:
+        source.start(sink)
+    assert "secret" not in str(e.value)
+    with pytest.raises(ConfigError) as refused:
+        NetworkSource("gopher://user:secret@host/")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["", "clip.mp4", "file:///etc/passwd", "http://", "concat:a"])
+def test_what_is_no_address_of_a_stream_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match="is no address of a stream"):
+        NetworkSource(address)
+
+
+def test_a_page_is_no_stream(sink: Any, serve: Callable[..., str]) -> None:
+    with pytest.raises(CaptureError, match="cannot be opened"):
+        NetworkSource(serve(10)).start(sink)
