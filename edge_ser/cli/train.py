@@ -1,0 +1,68 @@
+"""`edge-ser train` and `edge-ser evaluate`: one configuration over its folds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from edge_ser.errors import MissingExtraError
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="A training configuration (YAML).")],
+    data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
+    output: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of encoded tokens.")] = None,
+) -> None:
+    """Train every fold of a configuration and score it on people it never saw.
+
+    A run that was stopped goes on. A complete command:
+    edge-ser train configs/my-run.yaml --data my-data
+    """
+    _require_training()
+    import torch
+
+    from edge_ser.export.evaluation.tables import scores
+    from edge_ser.export.training.run import train as run
+
+    torch.set_num_threads(1)
+    console = Console(stderr=True, highlight=False)
+    result = run(config, data, output, cache=cache, console=console)
+    scored = scores(result)
+    table = Table("", "mean ± deviation over folds [95 % over people]", "chance")
+    table.add_row("accuracy", str(scored.accuracy), f"{scored.chance_accuracy:.3f}")
+    table.add_row("unweighted average recall", str(scored.recall), f"{scored.chance_recall:.3f}")
+    shown = Console(highlight=False)
+    shown.print(f"{scored.name}: {scored.protocol}")
+    if scored.warning:
+        shown.print(scored.warning, style="bold red")
+    shown.print(table)
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Print the scores of a finished run: labels, confusion, people, sexes, each modality removed.
+
+    A complete command: edge-ser evaluate runs/ravdess-audio
+    """
+    _require_training()
+    from edge_ser.export.evaluation.results import read_run
+    from edge_ser.export.evaluation.tables import markdown, scores
+
+    scored = scores(read_run(run))
+    typer.echo(json.dumps(scored.to_dict(), ensure_ascii=False) if as_json else markdown(scored))
+
+
+def _require_training() -> None:
+    try:
+        import lightning  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("Training", "train") from None

@@ -1,0 +1,265 @@
+"""Train and score one configuration over its folds."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from edge_ser.constants import Modality
+from edge_ser.errors import ConfigError
+from edge_ser.export.data.leakage import require_no_leak
+from edge_ser.export.data.splits import Split
+from edge_ser.export.models.config import FusionConfig
+from edge_ser.export.models.fusion import Fusion
+from edge_ser.export.training.config import TrainingConfig, load_config
+from edge_ser.export.training.examples import Clips, Tokens, collate, column_statistics
+from edge_ser.export.training.fit import Fitting, average_predictions, fit
+from edge_ser.export.training.fusion_task import logits_of
+from edge_ser.export.training.run_data import RunData, load_run_data
+
+PREDICTIONS = "predictions.json"
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """Predictions on the test part of one fold."""
+
+    fold: str
+    labels: tuple[str, ...]
+    protocol: str
+    warning: str
+    names: tuple[str, ...]
+    speakers: tuple[str, ...]
+    sexes: tuple[str, ...]
+    true: npt.NDArray[np.int64]
+    log_probabilities: npt.NDArray[np.float64]
+    """[items, labels]."""
+    parameters: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Predictions of every fold."""
+
+    config: TrainingConfig
+    labels: tuple[str, ...]
+    folds: tuple[FoldResult, ...]
+
+
+def train(
+    config: TrainingConfig | Path,
+    data: Path,
+    output: Path | None = None,
+    *,
+    cache: Path | None = None,
+    speech: Path | None = None,
+    trainer: Mapping[str, Any] | None = None,
+    console: Console | None = None,
+) -> RunResult:
+    """Train every fold and seed of a configuration and predict the test parts.
+
+    A run that was stopped goes on where it was: finished folds are read back, an unfinished one
+    continues from its last epoch.
+
+    Args:
+        config: a configuration, or the YAML file of one.
+        data: folder with the data sets.
+        output: folder of the run; None takes ``runs/NAME``.
+        cache: folder for encoded tokens; None takes ``runs/cache``.
+        speech: Whisper weights; None takes the installed package.
+        trainer: further arguments of Lightning's Trainer.
+        console: for progress; None shows none.
+
+    Raises:
+        ConfigError: if configuration, data or splits cannot be used, or `output` holds a run with
+            another configuration.
+    """
+    if isinstance(config, Path):
+        config = load_config(config)
+    output = output or Path("runs") / config.name
+    guard_configuration(output, config)
+    loaded = load_run_data(
+        config, data, cache or Path("runs") / "cache", speech=speech, console=console
+    )
+    folds = []
+    for split in loaded.splits:
+        leaks = require_no_leak(loaded.items, split, accept=config.accept_leaks)
+        kept = output / split.name / PREDICTIONS
+        if not kept.is_file():
+            result = _fold(config, loaded, split, leaks.warning, output, trainer, console)
+            write_fold(kept, result)
+        folds.append(read_fold(kept))
+        if console is not None:
+            hits = folds[-1].log_probabilities.argmax(1) == folds[-1].true
+            console.print(f"{config.name} {split.name}: accuracy {hits.mean():.3f}")
+    return RunResult(config, loaded.labels, tuple(folds))
+
+
+def guard_configuration(output: Path, config: TrainingConfig) -> None:
+    """Write the configuration into the run's folder, or refuse a folder of another one."""
+    output.mkdir(parents=True, exist_ok=True)
+    file = output / "config.json"
+    text = config.model_dump_json(indent=2)
+    if file.is_file() and file.read_text("utf-8") != text:
+        raise ConfigError(
+            f"{output} holds a run with another configuration; choose another output folder"
+        )
+    file.write_text(text, "utf-8")
+
+
+def fusion_config(config: TrainingConfig, loaded: RunData) -> FusionConfig:
+    """The fusion's sizes: the configuration's, and the widths of the data's tokens."""
+    sizes = config.model
+    return FusionConfig(
+        kind=sizes.kind,
+        head=sizes.head,
+        labels=len(loaded.labels),
+        inputs={m: int(own[0][0].shape[1]) for m, own in loaded.variants.items()},
+        prosody=loaded.prosody,
+        width=sizes.width,
+        attention_heads=sizes.attention_heads,
+        layers=sizes.layers,
+        stride=sizes.stride,
+        input_dropout=sizes.input_dropout,
+        dropout=sizes.dropout,
+        statistics=sizes.statistics,
+    )
+
+
+def predict(
+    fusion: Fusion, variants: Mapping[Modality, Sequence[Sequence[Tokens]]], items: Sequence[int]
+) -> Tensor:
+    """Logits [items, labels] of the unchanged variants of some items."""
+    chosen = {m: [own[i] for i in items] for m, own in variants.items()}
+    clips = Clips(chosen, [0] * len(items))
+    logits = [
+        logits_of(
+            fusion,
+            collate(
+                [clips.example(0, i) for i in range(start, min(start + 64, len(items)))]
+            ).tokens,
+        )
+        for start in range(0, len(items), 64)
+    ]
+    return torch.cat(logits)
+
+
+def _fold(
+    config: TrainingConfig,
+    loaded: RunData,
+    split: Split,
+    warning: str,
+    output: Path,
+    trainer: Mapping[str, Any] | None,
+    console: Console | None,
+) -> FoldResult:
+    started = time.monotonic()
+    targets = loaded.targets
+    early = config.optimisation.patience < config.optimisation.epochs
+    # Where nothing is selected, the validation people train too.
+    training = split.train if early else (*split.train, *split.validation)
+    own = {m: [x[i] for i in training] for m, x in loaded.variants.items()}
+    labels = [targets[i] for i in training]
+    counts = np.bincount(labels, minlength=len(loaded.labels)).astype(np.float64)
+    weights = torch.tensor(counts.sum() / np.maximum(counts, 1) / len(counts), dtype=torch.float32)
+    model = fusion_config(config, loaded)
+    logits = []
+    parameters = loaded.encoder_parameters
+    for seed in config.seeds:
+        fusion = fit(
+            Fitting(
+                model,
+                config.optimisation,
+                config.augmentation,
+                config.modality_dropout,
+                seed,
+                class_weights=weights,
+                progress=console is not None and console.is_terminal,
+                trainer=trainer,
+            ),
+            Clips(own, labels, config.augmentation, seed),
+            Clips(
+                {m: [x[i] for i in split.validation] for m, x in loaded.variants.items()},
+                [targets[i] for i in split.validation],
+            )
+            if early
+            else None,
+            {m: column_statistics(x) for m, x in own.items()},
+            output / split.name / f"seed-{seed}",
+        )
+        parameters += sum(p.numel() for p in fusion.parameters())
+        logits.append(predict(fusion, loaded.variants, split.test))
+    tested = [loaded.items[i] for i in split.test]
+    return FoldResult(
+        split.name,
+        loaded.labels,
+        split.protocol,
+        warning,
+        tuple(x.name for x in tested),
+        tuple(x.speaker or "" for x in tested),
+        tuple(x.sex or "" for x in tested),
+        np.array([targets[i] for i in split.test], np.int64),
+        average_predictions(logits).double().numpy(),
+        parameters,
+        time.monotonic() - started,
+    )
+
+
+def write_fold(path: Path, result: FoldResult) -> None:
+    """Write a fold's predictions, atomically."""
+    document = {
+        "fold": result.fold,
+        "labels": result.labels,
+        "protocol": result.protocol,
+        "warning": result.warning,
+        "names": result.names,
+        "speakers": result.speakers,
+        "sexes": result.sexes,
+        "true": result.true.tolist(),
+        "log_probabilities": [[round(x, 5) for x in row] for row in result.log_probabilities],
+        "parameters": result.parameters,
+        "seconds": round(result.seconds, 1),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps(document), "utf-8")
+    temporary.replace(path)
+
+
+def read_fold(path: Path) -> FoldResult:
+    """Read what `write_fold` wrote.
+
+    Raises:
+        ConfigError: if the file is damaged.
+    """
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        return FoldResult(
+            document["fold"],
+            tuple(document["labels"]),
+            document["protocol"],
+            document["warning"],
+            tuple(document["names"]),
+            tuple(document["speakers"]),
+            tuple(document["sexes"]),
+            np.array(document["true"], np.int64),
+            np.array(document["log_probabilities"], np.float64),
+            int(document["parameters"]),
+            float(document["seconds"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{path} is damaged ({error}); delete it and train the fold again"
+        ) from error
