@@ -128,11 +128,13 @@ class NetworkSource(LiveSource):
             self._count(damaged=1)
             return True
         for frame in frames:
-            time = self._capture_time(frame, packet.stream.time_base)
+            ticks = in_ticks(frame.pts, packet.stream.time_base)
+            sent = None if ticks is None else ticks // TICKS_A_SAMPLE
+            time = self._capture_time(sent)
             if packet.stream.type == "audio":
                 mono = frame_to_mono(frame)
                 self._push_sound(sink, mono, time, frame.sample_rate)
-            elif self._sampler.wants(time):
+            elif self._sampler.wants(time if sent is None else sent):
                 aspect = believable_aspect(packet.stream.sample_aspect_ratio)
                 sink.push_video(upright_rgb(frame, self._maximum_side, aspect), time)
                 self._count(pictures=1)
@@ -140,13 +142,11 @@ class NetworkSource(LiveSource):
                 self._count(pictures_unwanted=1)
         return True
 
-    def _capture_time(self, frame: Any, time_base: Any) -> int:
-        """When a decoded frame was captured, by this machine's clock."""
+    def _capture_time(self, sent: int | None) -> int:
+        """Turn a time of the sender's clock into one of this machine's; None is now."""
         now = self._now()
-        ticks = in_ticks(frame.pts, time_base)
-        if ticks is None:
+        if sent is None:
             return now
-        sent = ticks // TICKS_A_SAMPLE
         shift = now - sent
         if self._shift is None or shift < self._shift:
             self._shift = shift
