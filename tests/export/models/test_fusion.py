@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from edge_ser.constants import MODALITIES, Modality
+from edge_ser.export.models.config import FusionConfig, FusionKind, HeadKind
+from edge_ser.export.models.fusion import Fusion, make_fusion
+
+WIDTHS: dict[Modality, int] = {"audio": 14, "text": 6, "video": 5}
+COUNTS: dict[Modality, int] = {"audio": 12, "text": 3, "video": 4}
+KINDS: tuple[FusionKind, ...] = ("early", "late", "hybrid")
+HEADS: tuple[HeadKind, ...] = ("cnn-rnn", "transformer")
+SUBSETS = [c for n in (1, 2, 3) for c in combinations(MODALITIES, n)]
+
+
+def _fusion(kind: FusionKind, head: HeadKind) -> Fusion:
+    torch.manual_seed(0)
+    config = FusionConfig(
+        kind=kind, head=head, labels=7, inputs=WIDTHS, prosody=4, width=16, attention_heads=2
+    )
+    return make_fusion(config).eval()
+
+
+def _inputs(present: tuple[Modality, ...], batch: int = 2, seed: int = 1) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    tensors: dict[str, Tensor] = {}
+    for modality in MODALITIES:
+        there = float(modality in present)
+        shape = (batch, COUNTS[modality], WIDTHS[modality])
+        tensors[f"{modality}_tokens"] = torch.randn(shape, generator=generator) * there
+        tensors[f"{modality}_mask"] = torch.full(shape[:2], there)
+    return tensors
+
+
+@pytest.mark.parametrize(("kind", "head"), list(product(KINDS, HEADS)))
+def test_every_subset_gives_finite_logits_that_absent_tokens_cannot_change(
+    kind: FusionKind, head: HeadKind
+) -> None:
+    fusion = _fusion(kind, head)
+    for present in SUBSETS:
+        inputs = _inputs(present)
+        logits = fusion(*inputs.values())
+        assert logits.shape == (2, 7)
+        assert torch.isfinite(logits).all()
+        disturbed = {
+            name: torch.full_like(x, 50.0)
+            if name.endswith("tokens") and name.split("_")[0] not in present
+            else x
+            for name, x in inputs.items()
+        }
+        assert torch.equal(fusion(*disturbed.values()), logits)
+
+
+@pytest.mark.parametrize(("kind", "head"), list(product(KINDS, HEADS)))
+def test_every_modality_that_is_present_is_heard(kind: FusionKind, head: HeadKind) -> None:
+    fusion = _fusion(kind, head)
+    inputs = _inputs(MODALITIES)
+    logits = fusion(*inputs.values())
+    for modality in MODALITIES:
+        changed = dict(inputs)
+        changed[f"{modality}_tokens"] = inputs[f"{modality}_tokens"].flip(0)
+        assert (fusion(*changed.values()) - logits).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize(("kind", "head"), list(product(KINDS, HEADS)))
+def test_rows_of_a_batch_do_not_see_each_other(kind: FusionKind, head: HeadKind) -> None:
+    fusion = _fusion(kind, head)
+    inputs = _inputs(MODALITIES, batch=3)
+    inputs["text_mask"][1] = 0
+    together = fusion(*inputs.values())
+    for row in range(3):
+        alone = fusion(*(x[row : row + 1] for x in inputs.values()))
+        assert torch.allclose(alone[0], together[row], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_padding_changes_nothing(kind: FusionKind) -> None:
+    fusion = _fusion(kind, "transformer")
+    inputs = _inputs(MODALITIES, batch=1)
+    logits = fusion(*inputs.values())
+    padded = dict(inputs)
+    for modality in MODALITIES:
+        tokens, mask = inputs[f"{modality}_tokens"], inputs[f"{modality}_mask"]
+        extra = torch.full((1, 6, tokens.shape[2]), 3.0)
+        padded[f"{modality}_tokens"] = torch.cat([tokens, extra], 1)
+        padded[f"{modality}_mask"] = torch.cat([mask, torch.zeros(1, 6)], 1)
+    assert torch.allclose(fusion(*padded.values()), logits, atol=1e-5)
+
+
+def test_no_modality_at_all_is_finite() -> None:
+    for kind, head in product(KINDS, HEADS):
+        assert torch.isfinite(_fusion(kind, head)(*_inputs(()).values())).all()
+
+
+def test_a_fusion_of_two_modalities_ignores_the_third() -> None:
+    config = FusionConfig(labels=3, inputs={"audio": 14, "video": 5}, width=16, attention_heads=2)
+    fusion = make_fusion(config).eval()
+    inputs = _inputs(MODALITIES)
+    logits = fusion(*inputs.values())
+    inputs["text_tokens"] = inputs["text_tokens"] + 1
+    assert torch.equal(fusion(*inputs.values()), logits)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"inputs": {}}, "at least one"),
+        ({"width": 18}, "multiple"),
+        ({"stride": 3}, "power of two"),
+        ({"prosody": 15}, "prosody"),
+        ({"wide": 3}, "wide"),
+    ],
+)
+def test_wrong_sizes_are_refused(wrong: dict[str, object], message: str) -> None:
+    fields = {"labels": 7, "inputs": WIDTHS, "width": 16, **wrong}
+    with pytest.raises(ValidationError, match=message):
+        FusionConfig.model_validate(fields)
