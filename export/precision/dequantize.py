@@ -16,6 +16,7 @@ from onnx import TensorProto, numpy_helper
 
 from edge_ser.errors import EngineError
 from edge_ser.export.precision import onnx_graph as og
+from edge_ser.export.precision.dynamic_int8 import restore_products
 from edge_ser.export.precision.int8_embeddings import restore_embeddings
 from edge_ser.export.precision.ranges import Range
 
@@ -25,9 +26,12 @@ _LIMITS: Final[dict[int, tuple[int, int]]] = {
 }
 
 
+_MARKS: Final = frozenset({"QuantizeLinear", "DequantizeLinear", "MatMulInteger"})
+
+
 def is_quantised(model: onnx.ModelProto) -> bool:
-    """Whether the graph holds Q/DQ nodes."""
-    return any(node.op_type in {"QuantizeLinear", "DequantizeLinear"} for node in model.graph.node)
+    """Whether the graph computes in integers: static Q/DQ, or dynamic products."""
+    return any(node.op_type in _MARKS for node in model.graph.node)
 
 
 def dequantized(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Range]]:
@@ -48,6 +52,7 @@ def dequantized(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Rang
     og.constants_to_initializers(graph)
     og.name_nodes(graph)
     restore_embeddings(graph)
+    restore_products(graph)
     constants = og.initializers(graph)
     producer = og.producers(graph)
     ranges: dict[str, Range] = {}

@@ -158,6 +158,14 @@ def _operators(model: onnx.ModelProto, target: str) -> Iterator[tuple[str, ...]]
                 f"{node.op_type} makes the answer random",
                 "export the model in eval() mode",
             )
+        elif target == "tensorrt" and node.op_type in operators.INTEGER:
+            yield (
+                "error",
+                "integer",
+                node.name,
+                f"TensorRT has no {node.op_type}",
+                "build from the float graph, or make this one float again (dequantized)",
+            )
         elif target == "tensorrt" and node.op_type in operators.DATA_DEPENDENT:
             yield (
                 "error",

@@ -48,6 +48,11 @@ RANDOM: Final = frozenset({
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli",
 })
 
+INTEGER: Final = frozenset({
+    "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv",
+})
+"""Integer arithmetic that is not in Q/DQ form."""
+
 DATA_DEPENDENT: Final = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression"})
 """The shape of their output depends on the values of their input."""
 # fmt: on

@@ -78,11 +78,7 @@ def float_graph(name: str, path: Path) -> FloatGraph:
     Raises:
         EngineError: the file is no graph that the passes understand.
     """
-    model = load_model(path)
-    ranges: Mapping[str, Range] = {}
-    if is_quantised(model):
-        model, ranges = dequantized(model)
-        return FloatGraph(name, model, ranges)
+    model, ranges = dequantized(load_model(path))
     return FloatGraph(name, prepared(model), ranges)
 
 

@@ -1,0 +1,321 @@
+"""Compare a bundle's precisions and backends: accuracy, differences and times, side by side."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from edge_ser.bundle import Bundle
+from edge_ser.bundle_schema import GRAPHS, GraphName, subset_name
+from edge_ser.errors import ConfigError, EngineError, MissingExtraError
+from edge_ser.export.derived_bundle import write_derived
+from edge_ser.export.evaluation.temperature import probabilities_at
+from edge_ser.export.precision.clip_set import (
+    ClipFeatures,
+    encode,
+    fusion_inputs,
+    graph_samples,
+)
+from edge_ser.export.precision.gate import Predictions, Verdict, judge, people_of
+from edge_ser.export.precision.probe import probe_inputs
+from edge_ser.export.typed_bundle import PrecisionOptions, typed_bundle
+from edge_ser.runtime.backend import open_session
+from edge_ser.runtime.engine_cache import EngineCache
+from edge_ser.runtime.profiles import graph_shapes
+from edge_ser.runtime.session import Session, Tensor
+
+Sessions = Mapping[GraphName, Session]
+Progress = Callable[[str], None]
+
+_TIMED_CLIPS = 8
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A backend with a precision.
+
+    Attributes:
+        backend: as `open_session` takes it.
+        precision: ``bundle`` (as the bundle is), ``fp32``, ``fp16``, ``int8`` or ``int8-fp16``.
+    """
+
+    backend: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.backend} {self.precision}"
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds at the 50th, 95th and 99th percentile."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True)
+class GraphComparison:
+    """One graph of one variant against the reference's.
+
+    Attributes:
+        largest: largest absolute difference of an output; None where nothing was compared.
+        mean: mean absolute difference.
+        times: of one run on one clip's input.
+    """
+
+    largest: float
+    mean: float
+    times: Times
+
+
+@dataclass
+class VariantReport:
+    """What was found of one variant.
+
+    Attributes:
+        variant: which.
+        not_run: why it could not be run here, or None.
+        megabytes: of all its graphs.
+        graphs: by name.
+        pipeline: all encoders that a clip needs and the fusion, without the detector.
+        verdicts: by subset of modalities; the reference is compared with itself.
+        forced: graphs whose error is over the tolerance.
+    """
+
+    variant: Variant
+    not_run: str | None = None
+    megabytes: float = 0.0
+    graphs: dict[GraphName, GraphComparison] = field(default_factory=dict)
+    pipeline: Times | None = None
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    forced: tuple[str, ...] = ()
+
+
+def compare(
+    bundle: Bundle,
+    variants: Sequence[Variant],
+    clips: Sequence[ClipFeatures],
+    *,
+    calibration: Path | None = None,
+    rounds: int = 5,
+    progress: Progress | None = None,
+) -> list[VariantReport]:
+    """Run every variant over the same clips, in turn.
+
+    The first variant that runs is the reference of all others.
+
+    Args:
+        bundle: a verified bundle.
+        variants: at least one.
+        clips: held-out people; empty compares outputs and times on synthetic probes.
+        calibration: clips for int8, where the bundle carries no ranges.
+        rounds: how often times are taken.
+        progress: told of every step.
+
+    Raises:
+        ConfigError: there is no variant, a precision is unknown, or int8 has nothing to calibrate.
+        EngineError: a graph fails.
+    """
+    if not variants:
+        raise ConfigError("name at least one backend and one precision to compare")
+    tell = progress or _silent
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-ser-")))
+        reports = [VariantReport(v) for v in variants]
+        running: list[tuple[VariantReport, Sessions]] = []
+        for index, report in enumerate(reports):
+            tell(f"{report.variant}: preparing")
+            sessions = _open(bundle, report, folder / str(index), calibration, stack)
+            if sessions is not None:
+                running.append((report, sessions))
+        if not running:
+            return reports
+        reference = running[0][1]
+        samples = {g: _samples(bundle, g, clips, reference) for g in GRAPHS}
+        for report, sessions in running:
+            tell(f"{report.variant}: comparing")
+            for graph in GRAPHS:
+                report.graphs[graph] = _compare_graph(
+                    reference[graph], sessions[graph], samples[graph]
+                )
+        tell("timing")
+        _take_times(running, samples, rounds)
+        _judge_all(bundle, running, clips, tell)
+    return reports
+
+
+def _open(
+    bundle: Bundle,
+    report: VariantReport,
+    folder: Path,
+    calibration: Path | None,
+    stack: ExitStack,
+) -> dict[GraphName, Session] | None:
+    variant = report.variant
+    kind = variant.backend.split(":")[0]
+    derived = bundle
+    if variant.precision != "bundle":
+        parts = set(variant.precision.split("-"))
+        if not parts <= {"fp32", "fp16", "int8"}:
+            raise ConfigError(
+                f"there is no precision {variant.precision!r}; they are bundle, fp32, fp16, int8 "
+                "and int8-fp16"
+            )
+        options = PrecisionOptions(
+            target="onnxruntime" if kind == "onnxruntime" else "tensorrt",
+            fp16="fp16" in parts,
+            int8="int8" in parts,
+            calibration=calibration if "int8" in parts else None,
+            force=True,
+        )
+        typed = typed_bundle(bundle, options)
+        report.forced = typed.forced
+        derived = write_derived(bundle, folder, typed.new_graphs(), typed.report(options))
+    manifest = derived.manifest
+    report.megabytes = sum(derived.graph_path(g).stat().st_size for g in GRAPHS) / 1e6
+    sessions: dict[GraphName, Session] = {}
+    try:
+        for graph in GRAPHS:
+            entry = manifest.graphs[graph]
+            session = open_session(
+                derived.graph_path(graph),
+                entry.inputs,
+                entry.outputs,
+                variant.backend,
+                shapes=graph_shapes(manifest, graph),
+                cache=EngineCache() if kind.startswith("tensorrt") else None,
+                build_missing=True,
+            )
+            stack.callback(session.close)
+            sessions[graph] = session
+    except (EngineError, MissingExtraError) as error:
+        if kind == "onnxruntime" and variant.backend == kind:
+            raise
+        report.not_run = str(error)
+        return None
+    return sessions
+
+
+def _samples(
+    bundle: Bundle, graph: GraphName, clips: Sequence[ClipFeatures], sessions: Sessions
+) -> list[dict[str, Tensor]]:
+    real = graph_samples(clips[:: max(1, len(clips) // 64)], bundle.manifest, graph, sessions)
+    shapes = graph_shapes(bundle.manifest, graph)
+    return real[:64] or probe_inputs(bundle.manifest.graphs[graph].inputs, shapes)
+
+
+def _compare_graph(
+    reference: Session, other: Session, samples: Sequence[Mapping[str, Tensor]]
+) -> GraphComparison:
+    largest, total, count = 0.0, 0.0, 0
+    for sample in samples:
+        expected, given = reference.run(sample), other.run(sample)
+        for name, value in expected.items():
+            apart = np.abs(value.astype(np.float64) - given[name])
+            largest = max(largest, float(apart.max(initial=0.0)))
+            total += float(apart.sum())
+            count += apart.size
+    return GraphComparison(largest, total / max(count, 1), Times(0.0, 0.0, 0.0))
+
+
+def _take_times(
+    running: Sequence[tuple[VariantReport, Sessions]],
+    samples: Mapping[GraphName, Sequence[Mapping[str, Tensor]]],
+    rounds: int,
+) -> None:
+    """Times of all variants in turn within each round, so that a slow moment hits all alike."""
+    taken: list[dict[GraphName, list[float]]] = [{g: [] for g in GRAPHS} for _ in running]
+    whole: list[list[float]] = [[] for _ in running]
+    longest = {g: list(samples[g])[-_TIMED_CLIPS:] for g in GRAPHS}
+    for round_ in range(rounds + 1):
+        for index, (_, sessions) in enumerate(running):
+            for graph in GRAPHS:
+                for sample in longest[graph]:
+                    spent = _milliseconds(sessions[graph], sample)
+                    if round_:  # the first round warms up
+                        taken[index][graph].append(spent)
+            for position in range(_TIMED_CLIPS):
+                spent = 0.0
+                for graph in GRAPHS:
+                    if graph != "detector":
+                        choice = longest[graph][position % len(longest[graph])]
+                        spent += _milliseconds(sessions[graph], choice)
+                if round_:
+                    whole[index].append(spent)
+    for index, (report, _) in enumerate(running):
+        for graph in GRAPHS:
+            before = report.graphs[graph]
+            times = _percentiles(taken[index][graph])
+            report.graphs[graph] = GraphComparison(before.largest, before.mean, times)
+        report.pipeline = _percentiles(whole[index])
+
+
+def _milliseconds(session: Session, sample: Mapping[str, Tensor]) -> float:
+    started = time.perf_counter()
+    session.run(sample)
+    return (time.perf_counter() - started) * 1000.0
+
+
+def _percentiles(times: Sequence[float]) -> Times:
+    p50, p95, p99 = (float(v) for v in np.percentile(times, [50, 95, 99]))
+    return Times(p50, p95, p99)
+
+
+def _judge_all(
+    bundle: Bundle,
+    running: Sequence[tuple[VariantReport, Sessions]],
+    clips: Sequence[ClipFeatures],
+    tell: Progress,
+) -> None:
+    reference: dict[str, Predictions] = {}
+    for report, sessions in running:
+        tell(f"{report.variant}: recognising {len(clips)} clips")
+        found = predictions(bundle, clips, sessions)
+        reference = reference or found
+        precision = report.variant.precision
+        bound = {"int8-fp16": "mixed", "bundle": "int8"}.get(precision, precision)
+        for subset, answers in found.items():
+            report.verdicts[subset] = judge(reference[subset], answers, bound)
+
+
+def predictions(
+    bundle: Bundle, clips: Sequence[ClipFeatures], sessions: Sessions
+) -> dict[str, Predictions]:
+    """Calibrated answers for every clip, by the modalities that it has, and of each alone.
+
+    Clips whose label the bundle does not know are left out.
+    """
+    manifest = bundle.manifest
+    rows: dict[str, list[tuple[np.ndarray, int, str]]] = {}  # type: ignore[type-arg]
+    for clip in clips:
+        if clip.label not in manifest.labels:
+            continue
+        tokens = encode(clip, manifest, sessions)
+        subsets = {subset_name(list(tokens))} | set(tokens)
+        for subset in sorted(subsets - {""}):
+            chosen = {m: v for m, v in tokens.items() if m in subset.split("+")}
+            logits = sessions["fusion"].run(fusion_inputs(chosen, manifest))["logits"]
+            temperature = manifest.calibration[subset].temperature
+            answer = probabilities_at(logits.astype(np.float64), temperature)[0]
+            label = manifest.labels.index(clip.label)
+            rows.setdefault(subset, []).append((answer, label, clip.speaker))
+    return {
+        subset: Predictions(
+            np.stack([answer for answer, _, _ in found]),
+            np.array([label for _, label, _ in found], np.int64),
+            people_of([speaker for _, _, speaker in found]),
+        )
+        for subset, found in rows.items()
+    }
+
+
+def _silent(step: str) -> None:
+    """Tell nobody."""
