@@ -37,7 +37,10 @@ std::int64_t ticks(const char* what, const py::handle& value) {
 }
 
 /// Rows [n, dim], or one row [dim]; read in place if they are contiguous float32.
-Rows rows_from(const py::object& object, std::int64_t dim, const std::string& name) {
+Rows rows_from(const py::object& object, const SourceOptions& source) {
+  if (source.kind != SourceKind::kFrames) {
+    throw py::value_error("source '" + source.name + "' holds intervals, not frames");
+  }
   if (!py::isinstance<py::array>(object)) {
     throw py::type_error("rows must be a numpy array, not " +
                          std::string(py::str(py::type::of(object).attr("__name__"))));
@@ -48,10 +51,11 @@ Rows rows_from(const py::object& object, std::int64_t dim, const std::string& na
     throw py::type_error("rows must be float32 or float64, not " + std::string(py::str(dtype)));
   }
   const bool shaped = (array.ndim() == 1 || array.ndim() == 2) &&
-                      array.shape(array.ndim() - 1) == static_cast<py::ssize_t>(dim);
+                      array.shape(array.ndim() - 1) == static_cast<py::ssize_t>(source.dim);
   if (!shaped) {
-    throw py::value_error("rows of '" + name + "' must have shape [n, " + std::to_string(dim) +
-                          "], not " + std::string(py::str(array.attr("shape"))));
+    throw py::value_error("rows of '" + source.name + "' must have shape [n, " +
+                          std::to_string(source.dim) + "], not " +
+                          std::string(py::str(array.attr("shape"))));
   }
   Rows rows = Rows::ensure(array);
   if (!rows) throw py::error_already_set();
@@ -290,7 +294,7 @@ void bind_alignment(py::module_& m) {
           [](Aligner& self, const std::string& source, const py::object& rows,
              const py::object& capture_time, const py::object& position) {
             const std::size_t index = self.source(source);
-            const Rows array = rows_from(rows, self.sources()[index].dim, source);
+            const Rows array = rows_from(rows, self.sources()[index]);
             const std::int64_t time = ticks("capture_time", capture_time);
             std::optional<std::int64_t> place;
             if (!position.is_none()) place = ticks("position", position);
