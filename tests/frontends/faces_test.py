@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_ser.frontends.faces import Face, FaceDetector, blend, decode, overlap, square_view
+from edge_ser.frontends.faces import (
+    Face,
+    FaceDetector,
+    blend,
+    decode,
+    distinct,
+    overlap,
+    square_view,
+)
 
 MakePicture = Callable[..., np.ndarray]
 
@@ -61,7 +69,7 @@ def test_a_face_is_found_where_it_is(
     detector: Any, make_picture: MakePicture, size: tuple[int, int]
 ) -> None:
     width, height = size
-    box = (width // 3, height // 4, width // 4, width // 4)
+    box = (width // 3, height // 4, width // 3, width // 3)
     (found,) = FaceDetector(detector, 0.5).faces(make_picture(width, height, box))
     pixel = max(width, height) / 128
     np.testing.assert_allclose(found.box, box, atol=1.5 * pixel)
@@ -112,6 +120,20 @@ def test_answers_for_one_face_are_blended_by_score() -> None:
     assert first.keypoints[0, 0] == pytest.approx(10.5)
     assert first.score == 0.9
     assert second.box[0] == 90
+
+
+def test_a_face_that_two_squares_saw_is_one() -> None:
+    whole, part, other = face(0, 0, 40, 40, 0.9), face(25, 0, 14, 40, 0.8), face(60, 0, 20, 20, 0.7)
+    assert distinct([whole, part, other]) == [whole, other]
+
+
+@pytest.mark.parametrize(("width", "looks"), [(100, 1), (210, 1), (90, 5), (40, 5)])
+def test_only_small_faces_are_looked_at_again(
+    detector: Any, make_picture: MakePicture, width: int, looks: int
+) -> None:
+    (found,) = FaceDetector(detector, 0.5).faces(make_picture(480, 480, (100, 100, width, width)))
+    assert found.size == pytest.approx(width, abs=6)
+    assert detector.looks == looks
 
 
 def test_overlap_of_boxes() -> None:
