@@ -29,6 +29,10 @@ from edge_ser.words import WordEncoder
 
 if TYPE_CHECKING:
     from edge_ser.capture.speech_to_text import SpeechToText
+    from edge_ser.stream import EmotionStream
+    from edge_ser.streaming.clock import StreamClock
+    from edge_ser.streaming.outbox import Callback
+    from edge_ser.streaming.smoothing import Smoothing
 
 ClipInput: TypeAlias = "str | os.PathLike[str] | Clip | tuple[npt.ArrayLike, int]"
 """A path, a `Clip` (see `clip_from_arrays`), or samples with their rate in Hz."""
@@ -185,6 +189,50 @@ class EdgeRecognizer:
         """
         with _opened(clip) as opened:
             return self._transcript(clip, opened, transcript, asr)
+
+    def stream(
+        self,
+        *,
+        window: float = DEFAULT_WINDOW,
+        hop: float = DEFAULT_HOP,
+        smoothing: Smoothing = "light",
+        on_decision: Callback | None = None,
+        speech_only: bool = False,
+        consent: bool = False,
+        clock: StreamClock | None = None,
+    ) -> EmotionStream:
+        """Begin a live conversation; any number of them may share this recognizer.
+
+        Args:
+            window: seconds that one decision looks at, up to the bundle's longest.
+            hop: seconds between decisions, at least 0.05 and at most `window`.
+            smoothing: how hard `LiveDecision.steady_label` is held: off, light or strong.
+            on_decision: called with every `LiveDecision`, on a thread of its own; without it,
+                iterate over the stream.
+            speech_only: whether sound in which nobody speaks counts as absent, so that music or
+                noise alone names no emotion.
+            consent: whether the people in front of the devices agreed to this.
+            clock: the clock of the capture times; None is the system's monotonic clock, a
+                `PushedClock` suits media that are fed at any other speed.
+
+        Raises:
+            ConfigError: if window, hop or smoothing are not usable, or the recognizer is closed.
+        """
+        from edge_ser.stream import EmotionStream
+        from edge_ser.streaming.options import StreamOptions
+
+        encoders = self.encoders
+        options = StreamOptions.checked(
+            window, hop, smoothing, encoders.maximum_samples, speech_only=speech_only
+        )
+        return EmotionStream(
+            self.bundle,
+            encoders,
+            options,
+            on_decision=on_decision,
+            consent=consent,
+            clock=clock,
+        )
 
     def close(self) -> None:
         """Free the graphs; a second call does nothing. Do not call it while another call runs."""

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from edge_ser import __version__
-from edge_ser.cli import bundle, demo, doctor, recognize
+from edge_ser.cli import bundle, demo, devices, doctor, live, recognize
 from edge_ser.errors import EdgeSerError
 
 EXIT_BUG = 1
@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 app.command("recognize")(recognize.recognize)
 app.command("demo")(demo.demo)
+app.command("live")(live.live)
+app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bundle.app, name="bundle")
 

@@ -88,7 +88,7 @@ class SeenFaces:
         if self._sampled % divisor:
             self._tally.add("pictures_shed")
             return
-        digest = zlib.crc32(np.ascontiguousarray(image[::4, ::4]))
+        digest = zlib.crc32(image[::4, ::4].tobytes())
         repeated = digest == self._digest
         if not repeated:
             self._digest, self._same_since = digest, time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class SoundIntake:
         self._last: Chunk | None = None
         self._late = 0
         self._rate = SAMPLE_RATE
-        self._resampler: object | None = None
+        self._resampler: Any = None
         self._taken = 0
         self._given = 0
 
@@ -90,13 +90,14 @@ class SoundIntake:
         return True
 
     def _resampled(self, chunk: Chunk, skipped: int) -> Piece:
-        from edge_ser.kernels import Resampler
+        from edge_ser.kernels import Resampler, ResamplerOptions
 
-        if not isinstance(self._resampler, Resampler):
-            self._resampler = Resampler(chunk.sample_rate, SAMPLE_RATE)
+        if self._resampler is None:
+            rates = ResamplerOptions(source_rate=chunk.sample_rate, target_rate=SAMPLE_RATE)
+            self._resampler = Resampler(rates)
         # The resampler holds a little back: its output begins before the chunk does.
         begin = self._taken * SAMPLE_RATE // chunk.sample_rate
-        samples = self._resampler.accept(chunk.samples)
+        samples: Samples = self._resampler.accept(chunk.samples)
         capture_time = chunk.capture_time + self._given - begin
         self._taken += len(chunk.samples)
         self._given += len(samples)

@@ -25,9 +25,19 @@ class StreamOptions:
     hop: int
     """From one decision to the next."""
     smoothing: SmoothingOptions
+    speech_only: bool = False
+    """Whether sound in which nobody speaks counts as absent."""
 
     @classmethod
-    def checked(cls, window: float, hop: float, smoothing: str, longest: int) -> StreamOptions:
+    def checked(
+        cls,
+        window: float,
+        hop: float,
+        smoothing: str,
+        longest: int,
+        *,
+        speech_only: bool = False,
+    ) -> StreamOptions:
         """Check what a caller asked for.
 
         Args:
@@ -35,6 +45,7 @@ class StreamOptions:
             hop: seconds between decisions; rounded to 10 ms.
             smoothing: ``off``, ``light`` or ``strong``.
             longest: samples that the bundle's acoustic graph takes at most.
+            speech_only: whether sound in which nobody speaks counts as absent.
 
         Raises:
             ConfigError: if a value is out of range; the message says what the range is.
@@ -49,7 +60,7 @@ class StreamOptions:
             raise ConfigError(
                 f"window is {window} s; this bundle takes at most {longest / SAMPLE_RATE:g} s"
             )
-        return cls(_on_grid(window), _on_grid(hop), smoothing_options(smoothing))
+        return cls(_on_grid(window), _on_grid(hop), smoothing_options(smoothing), speech_only)
 
 
 def _on_grid(seconds: float) -> int:

@@ -1,0 +1,46 @@
+"""`edge-ser devices`: the microphones and cameras that `edge-ser live` can use."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def devices(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List microphones and cameras; none of them is opened.
+
+    A complete command: edge-ser devices --json
+    """
+    from edge_ser.capture.camera import cameras
+    from edge_ser.capture.microphone import PortAudioDevices
+    from edge_ser.errors import EdgeSerError
+
+    found: dict[str, Any] = {"microphones": [], "cameras": [asdict(c) for c in cameras()]}
+    missing = None
+    try:
+        found["microphones"] = [asdict(m) for m in PortAudioDevices().list()]
+    except EdgeSerError as error:
+        missing = str(error)
+    if as_json:
+        typer.echo(json.dumps({**found, "microphones_missing": missing}, indent=2))
+        return
+    console = Console(highlight=False)
+    table = Table("microphone", "name", "channels", "rate", box=None, padding=(0, 2, 0, 0))
+    for m in found["microphones"]:
+        name = f"{m['name']} (default)" if m["default"] else m["name"]
+        table.add_row(str(m["index"]), name, str(m["channels"]), f"{m['rate']} Hz")
+    if found["microphones"]:
+        console.print(table)
+    else:
+        console.print(f"no microphone{'' if missing is None else f': {missing}'}", markup=False)
+    table = Table("camera", "name", box=None, padding=(0, 2, 0, 0))
+    for camera in found["cameras"]:
+        table.add_row(str(camera["index"]), camera["name"])
+    console.print(table if found["cameras"] else "no camera that the system tells of")
