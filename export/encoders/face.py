@@ -14,6 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -122,22 +124,31 @@ def load_face_encoder(source: str | Path, *, with_logits: bool = False) -> FaceE
     """Load face-api's weights, in evaluation mode, float32, on the CPU.
 
     Args:
-        source: the npm package as ``.tgz``, or a folder with its ``model`` files. Get it with
+        source: the npm package as ``.tgz``, a folder with its ``model`` files, or what
+            `save_face_encoder` wrote. Get the package with
             ``npm pack @vladmandic/face-api@1.7.15``.
         with_logits: see `FaceEncoder`.
 
     Raises:
         ConfigError: if the weights are missing, damaged or of another network.
     """
-    weights = read_tfjs_weights(Path(source), _MANIFEST)
+    path = Path(source)
     encoder = FaceEncoder(with_logits)
     try:
-        state = {name: torch.from_numpy(array) for name, array in _state(weights).items()}
-        state["mean"] = encoder.get_buffer("mean")
-        encoder.load_state_dict(state)
-    except (KeyError, RuntimeError, ValueError) as error:
+        if path.suffix == ".safetensors":
+            state = load_file(str(path))
+        else:
+            weights = read_tfjs_weights(path, _MANIFEST)
+            state = {name: torch.from_numpy(array) for name, array in _state(weights).items()}
+        encoder.load_state_dict({**state, "mean": encoder.get_buffer("mean")})
+    except (KeyError, OSError, RuntimeError, SafetensorError, ValueError) as error:
         raise ConfigError(f"{source} holds other weights than face-api's: {error}") from error
     return encoder.eval()
+
+
+def save_face_encoder(encoder: FaceEncoder, path: Path) -> None:
+    """Write the weights as safetensors, so that `load_face_encoder` reads them."""
+    save_file({name: x.contiguous() for name, x in encoder.state_dict().items()}, str(path))
 
 
 def _state(

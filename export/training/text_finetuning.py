@@ -26,6 +26,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.text_tables import read_goemotions
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, load_text_encoder, load_tokenizer
+from edge_ser.export.onnx_export import run_graph
 from edge_ser.export.training.text_data import (
     LabelledTexts,
     TextBatches,
@@ -198,14 +199,56 @@ def predict_texts(model: TextEmotionModel, data: LabelledTexts) -> np.ndarray[An
     return result
 
 
-def score_texts(model: TextEmotionModel, test: LabelledTexts) -> dict[str, Any]:
+def predict_texts_from_graph(
+    graph: Path, model: TextEmotionModel, data: LabelledTexts
+) -> np.ndarray[Any, Any]:
+    """The same from an exported text graph with the model's head: what a bundle's precision costs.
+
+    Args:
+        graph: from ``input_ids`` and ``attention_mask`` [1, L] to ``text_tokens`` [1, Lt, width].
+        model: pooling and head.
+        data: texts.
+
+    Raises:
+        EngineError: if the graph cannot be run.
+    """
+    tokenizer = load_tokenizer(model.encoder.tokenizer_file)
+    batches = TextBatches(data, tokenizer, batch_size=1)
+    inputs = [
+        {"input_ids": batch.input_ids.numpy(), "attention_mask": batch.attention_mask.numpy()}
+        for batch in batches
+    ]
+    result = np.zeros(data.targets.shape, np.float32)
+    with torch.inference_mode():
+        answers = run_graph(graph, inputs, ["text_tokens"])
+        for (item,), given, (tokens,) in zip(batches.order(0), inputs, answers, strict=True):
+            mask = torch.from_numpy(given["attention_mask"])
+            if tokens.shape[1] != mask.shape[1]:
+                mask = torch.ones(1, tokens.shape[1], dtype=torch.int64)
+            pooled = model.encoder.pool(torch.from_numpy(tokens), mask)
+            result[item] = torch.sigmoid(model.head(pooled)).numpy()
+    return result
+
+
+def score_texts(
+    model: TextEmotionModel, test: LabelledTexts, graph: Path | None = None
+) -> dict[str, Any]:
     """Scores on texts that nothing was chosen on.
+
+    Args:
+        model: with thresholds.
+        test: texts.
+        graph: an exported text graph that stands in for the model's encoder.
 
     Returns:
         Macro F1 with the model's thresholds and its 95 % interval, F1 a label, macro F1 of the
         single likeliest label, its accuracy, and macro F1 at chance.
     """
-    probabilities = predict_texts(model, test)
+    probabilities = (
+        predict_texts(model, test)
+        if graph is None
+        else predict_texts_from_graph(graph, model, test)
+    )
     thresholds = model.get_buffer("thresholds").numpy().astype(np.float64)
     predicted = apply_thresholds(probabilities, thresholds)
     scores = f1_per_label(predicted, test.targets)
@@ -234,12 +277,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=TextFinetuning.seed)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--score-only", action="store_true", help="score OUTPUT/model")
+    parser.add_argument("--graph", type=Path, help="score this text graph under OUTPUT's head")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(given.threads)
     label_file = given.data / "labels.txt"
     test = labelled_texts(read_goemotions(given.data / "dev.tsv", label_file).items)
-    if given.score_only:
+    if given.score_only or given.graph is not None:
         model = load_text_emotion_model(given.output / "model")
     else:
         everything = read_goemotions(given.data / "train.tsv", label_file)
@@ -248,8 +292,9 @@ def main(arguments: list[str] | None = None) -> None:
         _log.info("%d training texts do not occur in the test part", len(train))
         config = TextFinetuning(source=given.source, epochs=given.epochs, seed=given.seed)
         model = finetune_text(train, given.output, config)
-    report = json.dumps(score_texts(model, test), indent=2)
-    (given.output / "scores.json").write_text(report + "\n", encoding="utf-8")
+    report = json.dumps(score_texts(model, test, given.graph), indent=2)
+    name = "scores.json" if given.graph is None else f"scores-{given.graph.stem}.json"
+    (given.output / name).write_text(report + "\n", encoding="utf-8")
     _log.info(report)
 
 
