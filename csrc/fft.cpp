@@ -42,7 +42,8 @@ struct RealFft::Tables {
       const auto row = [&](bool sine) {
         const float* start = values.data() + values.size();
         for (int j = 1; j < radix; ++j) {
-          for (std::size_t p = 0; p < count; ++p) append(static_cast<std::size_t>(j) * p, length, sine);
+          for (std::size_t p = 0; p < count; ++p)
+            append(static_cast<std::size_t>(j) * p, length, sine);
         }
         return start;
       };

@@ -11,8 +11,8 @@
 namespace edge_ser {
 
 /// Real transform of a fixed even length N whose half has no prime factor above 5 (256, 400, 512,
-/// 1024, 2048 ...); 400, 512 and 1024 have code of their own. Tables are shared between copies, work
-/// space is not: an object belongs to one thread at a time, a copy of it to another.
+/// 1024, 2048 ...); 400, 512 and 1024 have code of their own. Tables are shared between copies,
+/// work space is not: an object belongs to one thread at a time, a copy of it to another.
 class RealFft {
  public:
   /// Throws std::invalid_argument if the length is not supported.

@@ -34,8 +34,9 @@ std::vector<float> noise(std::size_t count) {
 TEST_CASE("every length at every SIMD level agrees with the definition in float64") {
   for (const edge_ser::SimdLevel level : edge_ser::simd_levels()) {
     for (const std::size_t length :
-         {4, 6, 8, 10, 12, 16, 20, 30, 32, 48, 60, 64, 80, 90, 100, 128, 144, 160, 200, 240, 250,
-          256, 320, 400, 480, 500, 512, 600, 640, 800, 960, 1000, 1024, 1200, 2048, 4096}) {
+         {4,   6,   8,   10,  12,  16,  20,  30,   32,   48,   60,   64,
+          80,  90,  100, 128, 144, 160, 200, 240,  250,  256,  320,  400,
+          480, 500, 512, 600, 640, 800, 960, 1000, 1024, 1200, 2048, 4096}) {
       CAPTURE(length);
       CAPTURE(edge_ser::simd_name(level));
       const std::vector<float> x = noise(length);

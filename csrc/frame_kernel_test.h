@@ -1,6 +1,7 @@
 // Checks that every framed kernel has to pass, and signals to pass them on.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -50,8 +51,8 @@ inline std::vector<Signal> extreme_signals(std::size_t count) {
     mixed[i] = i % 3 == 0 ? 1e-45f : (i % 3 == 1 ? -3.4e38f : 0.5f);
   }
   impulse[count / 2] = 1.0f;
-  signals.insert(signals.end(), {{"square", square}, {"huge", huge}, {"impulse", impulse},
-                                 {"mixed", mixed}});
+  signals.insert(signals.end(),
+                 {{"square", square}, {"huge", huge}, {"impulse", impulse}, {"mixed", mixed}});
   return signals;
 }
 
@@ -119,8 +120,8 @@ inline double relative_error(const std::vector<float>& a, const std::vector<doub
   REQUIRE(a.size() == b.size());
   double worst = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    worst = std::max(worst, std::abs(static_cast<double>(a[i]) - b[i]) /
-                                std::max(1.0, std::abs(b[i])));
+    worst =
+        std::max(worst, std::abs(static_cast<double>(a[i]) - b[i]) / std::max(1.0, std::abs(b[i])));
   }
   return worst;
 }

@@ -57,8 +57,8 @@ std::uint64_t FrameCutter::frames_ready(std::uint64_t received) const {
 }
 
 std::size_t FrameCutter::frames_after(std::size_t more) const {
-  return static_cast<std::size_t>(
-      std::max(frames_ready(received_ + more), next_frame_) - next_frame_);
+  return static_cast<std::size_t>(std::max(frames_ready(received_ + more), next_frame_) -
+                                  next_frame_);
 }
 
 std::size_t FrameCutter::frames_at_finish() const {
@@ -72,7 +72,8 @@ std::size_t FrameCutter::take(std::span<const float> samples) {
   const std::uint64_t keep = layout_.lead + kHistory;
   const std::uint64_t needed = start > keep ? start - keep : 0;
   if (samples.size() > capacity_ - filled_ && needed > base_) {
-    const std::size_t old = static_cast<std::size_t>(std::min<std::uint64_t>(needed - base_, filled_));
+    const std::size_t old =
+        static_cast<std::size_t>(std::min<std::uint64_t>(needed - base_, filled_));
     float* front = buffer_.data() + kFront;
     std::copy(front + old, front + filled_, front);
     base_ += old;

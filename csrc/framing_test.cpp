@@ -1,5 +1,6 @@
 #include "framing.h"
 
+#include <algorithm>
 #include <limits>
 #include <random>
 #include <vector>
@@ -74,8 +75,12 @@ TEST_CASE("frames are those of the definition, however the stream is cut") {
   for (const Framing framing :
        {Framing::snipped, Framing::centred_reflect, Framing::centred_zero}) {
     for (const bool drop : {false, true}) {
-      for (const auto& [length, hop] :
-           {std::pair<std::size_t, std::size_t>{16, 4}, {16, 16}, {7, 3}, {4, 11}, {2, 1}, {40, 1500}}) {
+      for (const auto& [length, hop] : {std::pair<std::size_t, std::size_t>{16, 4},
+                                        {16, 16},
+                                        {7, 3},
+                                        {4, 11},
+                                        {2, 1},
+                                        {40, 1500}}) {
         const std::size_t lead = framing == Framing::snipped ? 0 : length / 2;
         const FrameLayout layout = {length, hop, lead, framing, drop, 1.0f};
         for (const std::size_t samples : {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 100, 3001}) {

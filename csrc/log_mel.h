@@ -77,8 +77,8 @@ class FrameSpectrum {
  public:
   FrameSpectrum(const MelOptions& options, SimdLevel level);
   /// Power of bins 0..fft_length / 2 (or their magnitude, if the options say so), with zeros behind
-  /// them. Valid until the next call. `energy`, if given, gets the sum of squares of the frame after
-  /// `remove_dc`, before pre-emphasis and window.
+  /// them. Valid until the next call. `energy`, if given, gets the sum of squares of the frame
+  /// after `remove_dc`, before pre-emphasis and window.
   const float* apply(const float* frame, float* energy = nullptr);
   std::size_t bins() const { return fft_.bins(); }
   FrameLayout layout() const { return layout_; }
@@ -114,9 +114,9 @@ class LogMelTransform {
   std::vector<float> bands_;
 };
 
-/// Log-mel frames, float32. Against float64 the relative error, |a - b| / max(1, |b|), is below 1e-4
-/// for bands within 80 dB of the strongest band of the frame, and below 2e-3 for fainter ones, where
-/// rounding the samples to float32 is felt (log_mel_test.cpp).
+/// Log-mel frames, float32. Against float64 the relative error, |a - b| / max(1, |b|), is below
+/// 1e-4 for bands within 80 dB of the strongest band of the frame, and below 2e-3 for fainter ones,
+/// where rounding the samples to float32 is felt (log_mel_test.cpp).
 using LogMel = FrameKernel<MelOptions, LogMelTransform>;
 
 }  // namespace edge_ser

@@ -1,5 +1,6 @@
 #include "log_mel.h"
 
+#include <algorithm>
 #include <cmath>
 #include <complex>
 #include <numbers>
@@ -21,8 +22,8 @@ std::vector<double> reference(const MelOptions& o, const std::vector<float>& x) 
                                      o.sample_rate, o.low_hz, o.high_hz, o.mel_scale, o.mel_norm);
   std::vector<std::complex<double>> roots(fft_length);
   for (std::size_t k = 0; k < fft_length; ++k) {
-    roots[k] = std::polar(1.0, -2.0 * std::numbers::pi * static_cast<double>(k) /
-                                   static_cast<double>(fft_length));
+    roots[k] = std::polar(
+        1.0, -2.0 * std::numbers::pi * static_cast<double>(k) / static_cast<double>(fft_length));
   }
   const LogMel kernel(o);
   std::vector<double> result;
@@ -49,8 +50,7 @@ std::vector<double> reference(const MelOptions& o, const std::vector<float>& x) 
       for (std::size_t j = 0; j < length; ++j) {
         sum += frame[j] * window[j] * roots[k * j % fft_length];
       }
-      spectrum[k] =
-          o.spectrum == edge_ser::SpectrumKind::power ? std::norm(sum) : std::abs(sum);
+      spectrum[k] = o.spectrum == edge_ser::SpectrumKind::power ? std::norm(sum) : std::abs(sum);
     }
     for (std::size_t band = 0; band < bank.bands(); ++band) {
       double sum = 0;
@@ -105,9 +105,9 @@ Errors errors(const std::vector<float>& actual, const std::vector<double>& expec
                        (options.spectrum == edge_ser::SpectrumKind::power ? 1.0 : 2.0);
   Errors worst;
   for (std::size_t i = 0; i < actual.size(); i += bands) {
-    const double strongest = *std::max_element(expected.begin() + static_cast<std::ptrdiff_t>(i),
-                                               expected.begin() +
-                                                   static_cast<std::ptrdiff_t>(i + bands));
+    const double strongest =
+        *std::max_element(expected.begin() + static_cast<std::ptrdiff_t>(i),
+                          expected.begin() + static_cast<std::ptrdiff_t>(i + bands));
     for (std::size_t j = i; j < i + bands; ++j) {
       const double error = std::abs(static_cast<double>(actual[j]) - expected[j]) /
                            std::max(1.0, std::abs(expected[j]));
@@ -129,8 +129,7 @@ TEST_CASE("the relative error of log-mel against float64 is below 1e-4 at every 
       for (const edge_ser::SimdLevel level : edge_ser::simd_levels()) {
         CAPTURE(edge_ser::simd_name(level));
         const LogMel kernel(options, level);
-        const Errors worst =
-            errors(edge_ser::testing::clip_frames(kernel, x), expected, options);
+        const Errors worst = errors(edge_ser::testing::clip_frames(kernel, x), expected, options);
         CHECK(worst.loud < 1e-4);
         CHECK(worst.faint < 2e-3);
       }

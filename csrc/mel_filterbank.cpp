@@ -17,8 +17,10 @@ const double kSlaneyLog = std::log(6.4) / 27.0;
 
 double hz_to_mel(double hz, MelScale scale) {
   switch (scale) {
-    case MelScale::htk: return 2595.0 * std::log10(1.0 + hz / 700.0);
-    case MelScale::kaldi: return 1127.0 * std::log(1.0 + hz / 700.0);
+    case MelScale::htk:
+      return 2595.0 * std::log10(1.0 + hz / 700.0);
+    case MelScale::kaldi:
+      return 1127.0 * std::log(1.0 + hz / 700.0);
     default:
       return hz < kSlaneyBreak ? hz / kSlaneyStep
                                : kSlaneyBreakMel + std::log(hz / kSlaneyBreak) / kSlaneyLog;
@@ -27,12 +29,13 @@ double hz_to_mel(double hz, MelScale scale) {
 
 double mel_to_hz(double mel, MelScale scale) {
   switch (scale) {
-    case MelScale::htk: return 700.0 * (std::pow(10.0, mel / 2595.0) - 1.0);
-    case MelScale::kaldi: return 700.0 * (std::exp(mel / 1127.0) - 1.0);
+    case MelScale::htk:
+      return 700.0 * (std::pow(10.0, mel / 2595.0) - 1.0);
+    case MelScale::kaldi:
+      return 700.0 * (std::exp(mel / 1127.0) - 1.0);
     default:
-      return mel < kSlaneyBreakMel
-                 ? mel * kSlaneyStep
-                 : kSlaneyBreak * std::exp((mel - kSlaneyBreakMel) * kSlaneyLog);
+      return mel < kSlaneyBreakMel ? mel * kSlaneyStep
+                                   : kSlaneyBreak * std::exp((mel - kSlaneyBreakMel) * kSlaneyLog);
   }
 }
 
@@ -47,9 +50,7 @@ MelFilterbank::MelFilterbank(std::size_t bands, std::size_t fft_length, double s
   // Kaldi's triangles are straight over mel, the others over Hz.
   const bool over_mel = scale == MelScale::kaldi;
   const auto position = [&](double hz) { return over_mel ? hz_to_mel(hz, scale) : hz; };
-  const auto corner = [&](std::size_t i) {
-    return over_mel ? edge(i) : mel_to_hz(edge(i), scale);
-  };
+  const auto corner = [&](std::size_t i) { return over_mel ? edge(i) : mel_to_hz(edge(i), scale); };
   const std::size_t padded = (bands + 7) / 8 * 8;
   offset_.push_back(0);
   for (std::size_t band = 0; band < padded; ++band) {

@@ -13,8 +13,8 @@ namespace edge_ser {
 double hz_to_mel(double hz, MelScale scale);
 double mel_to_hz(double mel, MelScale scale);
 
-/// The filters of `bands` overlapping triangles between `low_hz` and `high_hz`, stored as the runs of
-/// bins where they are not zero.
+/// The filters of `bands` overlapping triangles between `low_hz` and `high_hz`, stored as the runs
+/// of bins where they are not zero.
 class MelFilterbank {
  public:
   MelFilterbank(std::size_t bands, std::size_t fft_length, double sample_rate, double low_hz,

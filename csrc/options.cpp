@@ -8,9 +8,12 @@ namespace edge_ser {
 
 double log_scale(LogKind kind) {
   switch (kind) {
-    case LogKind::log10: return 1.0 / std::numbers::ln10;
-    case LogKind::db: return 10.0 / std::numbers::ln10;
-    default: return 1.0;
+    case LogKind::log10:
+      return 1.0 / std::numbers::ln10;
+    case LogKind::db:
+      return 10.0 / std::numbers::ln10;
+    default:
+      return 1.0;
   }
 }
 

@@ -15,12 +15,13 @@ SampleError::SampleError(std::size_t index, float value)
       index_(index) {}
 
 void check_finite(std::span<const float> samples) {
-  // All exponent bits set means NaN or infinity; an integer reduction vectorises, isfinite does not.
+  // All exponent bits set means NaN or infinity; an integer reduction vectorises, isfinite does
+  // not.
   constexpr std::uint32_t kExponent = 0x7f800000u;
   std::uint32_t bad = 0;
   for (const float sample : samples) {
-    bad |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(sample) & kExponent) ==
-                                      kExponent);
+    bad |=
+        static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(sample) & kExponent) == kExponent);
   }
   if (bad == 0) return;
   for (std::size_t i = 0; i < samples.size(); ++i) {

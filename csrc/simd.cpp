@@ -10,24 +10,23 @@ extern const SimdOps simd_ops_scalar;
 #if defined(EDGE_SER_X86)
 extern const SimdOps simd_ops_x86_v2;
 extern const SimdOps simd_ops_x86_v3;
-extern const SimdOps simd_ops_x86_v4;
 #elif defined(EDGE_SER_NEON)
 extern const SimdOps simd_ops_neon;
 #endif
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames = {"scalar", "neon", "x86-64-v2", "x86-64-v3",
-                                                    "x86-64-v4"};
+constexpr std::array<std::string_view, 4> kNames = {"scalar", "neon", "x86-64-v2", "x86-64-v3"};
 
 struct Levels {
-  std::array<SimdLevel, 4> level{SimdLevel::scalar};
+  std::array<SimdLevel, 3> level{SimdLevel::scalar};
   std::size_t count = 1;
 
   Levels() {
 #if defined(EDGE_SER_X86)
     __builtin_cpu_init();
-    // The kernels use of each level: v2 SSE4, v3 AVX2 and FMA, v4 AVX-512 with short vectors.
+    // The kernels use of each level: v2 SSE4, v3 AVX2 and FMA. Longer vectors gain
+    // nothing at these sizes: with 8 points a pass, 8 lanes are full.
     if (!(__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("ssse3"))) return;
     level[count++] = SimdLevel::x86_v2;
     if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -35,12 +34,6 @@ struct Levels {
       return;
     }
     level[count++] = SimdLevel::x86_v3;
-    if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-          __builtin_cpu_supports("avx512vl"))) {
-      return;
-    }
-    level[count++] = SimdLevel::x86_v4;
 #elif defined(EDGE_SER_NEON)
     level[count++] = SimdLevel::neon;
 #endif
@@ -63,13 +56,16 @@ const SimdOps& simd_ops(SimdLevel level) {
     if (known != level) continue;
     switch (level) {
 #if defined(EDGE_SER_X86)
-      case SimdLevel::x86_v2: return simd_ops_x86_v2;
-      case SimdLevel::x86_v3: return simd_ops_x86_v3;
-      case SimdLevel::x86_v4: return simd_ops_x86_v4;
+      case SimdLevel::x86_v2:
+        return simd_ops_x86_v2;
+      case SimdLevel::x86_v3:
+        return simd_ops_x86_v3;
 #elif defined(EDGE_SER_NEON)
-      case SimdLevel::neon: return simd_ops_neon;
+      case SimdLevel::neon:
+        return simd_ops_neon;
 #endif
-      default: return simd_ops_scalar;
+      default:
+        return simd_ops_scalar;
     }
   }
   throw std::invalid_argument("this processor or this build does not have the SIMD level " +
@@ -85,7 +81,8 @@ SimdLevel simd_level_named(std::string_view name) {
     if (simd_name(level) == name) return level;
     known.append(", ").append(simd_name(level));
   }
-  throw std::invalid_argument("no SIMD level '" + std::string(name) + "' here; there are: " + known);
+  throw std::invalid_argument("no SIMD level '" + std::string(name) +
+                              "' here; there are: " + known);
 }
 
 }  // namespace edge_ser

@@ -1,8 +1,8 @@
 // The inner loops, compiled once for every instruction set and chosen when the program runs.
 //
-// Each level is the same source (simd_*.inc) at another vector width; `scalar` is the reference that
-// the tests compare the others with. Results of one level never depend on how a stream is cut;
-// results of two levels differ by rounding.
+// Each level is the same source (simd_vector.h, simd_fft.h, simd_frame.h) at another vector width;
+// `scalar` is the reference that the tests compare the others with. Results of one level never
+// depend on how a stream is cut; results of two levels differ by rounding.
 #pragma once
 
 #include <cstddef>
@@ -12,14 +12,14 @@
 
 namespace edge_ser {
 
-enum class SimdLevel { scalar, neon, x86_v2, x86_v3, x86_v4 };
+enum class SimdLevel { scalar, neon, x86_v2, x86_v3 };
 
-/// All arrays that the inner loops read or write have this many readable, finite floats behind their
-/// end, so that a loop may finish with a whole vector.
+/// All arrays that the inner loops read or write have this many readable, finite floats behind
+/// their end, so that a loop may finish with a whole vector.
 inline constexpr std::size_t kSimdSlack = 16;
 
-/// One Stockham pass: radix, number of butterflies per group (n / radix), stride of a group, and the
-/// twiddles, row j - 1 of `count` values for output j >= 1.
+/// One Stockham pass: radix, number of butterflies per group (n / radix), stride of a group, and
+/// the twiddles, row j - 1 of `count` values for output j >= 1.
 struct FftPass {
   int radix;
   std::size_t count;
@@ -49,15 +49,15 @@ struct FftBuffers {
 
 /// How a frame becomes FFT input.
 struct FrameWindow {
-  std::size_t length;   ///< samples of the frame
+  std::size_t length;    ///< samples of the frame
   const float* weights;  ///< `length` rounded up to 16, zero behind the frame
-  float preemphasis;    ///< 0 for none
+  float preemphasis;     ///< 0 for none
 };
 
 /// Triangular bands over a spectrum. Weights of a band are padded with zeros to a multiple of 8.
 struct BandMatrix {
-  std::size_t bands;          ///< a multiple of 8
-  const std::uint32_t* start;  ///< first bin of each band
+  std::size_t bands;            ///< a multiple of 8
+  const std::uint32_t* start;   ///< first bin of each band
   const std::uint32_t* offset;  ///< first weight of each band; bands + 1 values
   const float* weights;
 };

@@ -1,6 +1,6 @@
 // The inner loops for neon; compiled with that instruction set, see CMakeLists.txt.
-#include "simd.h"
 #include <arm_neon.h>
+#include "simd.h"
 
 #define EDGE_SER_SIMD_WIDTH 4
 
@@ -8,9 +8,9 @@ namespace edge_ser {
 
 namespace {
 // clang-format off: the order matters
-#include "simd_vector.inc"
-#include "simd_fft.inc"
-#include "simd_frame.inc"
+#include "simd_vector.h"
+#include "simd_fft.h"
+#include "simd_frame.h"
 // clang-format on
 }  // namespace
 

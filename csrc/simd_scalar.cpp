@@ -7,9 +7,9 @@ namespace edge_ser {
 
 namespace {
 // clang-format off: the order matters
-#include "simd_vector.inc"
-#include "simd_fft.inc"
-#include "simd_frame.inc"
+#include "simd_vector.h"
+#include "simd_fft.h"
+#include "simd_frame.h"
 // clang-format on
 }  // namespace
 

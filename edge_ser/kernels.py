@@ -1,40 +1,78 @@
 """The compiled kernels: sound in, frames out.
 
-Every streaming class has the same five methods: ``accept(samples)`` and ``finish()`` return the
-frames that became complete, float32 ``[n, dim]``; ``reset()`` starts over; ``compute(samples)``
-does a whole clip at once without touching the stream. Frames do not depend on how a stream is cut
-into chunks: they are equal to the last bit.
+* `LogMel`, `Mfcc`, `LogEnergy`, `Prosody`: frames of a sound; `Pitch`: f0, voicing, harmonicity.
+* `Resampler`: any rational change of the sample rate.
+* `Aligner`: sound, picture and word features with their own clocks, on one grid of frames.
+* `Deltas`, `RunningNormalizer`: frames in, frames out. `whisper_normalize`: one window.
+
+Every streaming class has the same methods: ``accept(samples)`` and ``finish()`` return the frames
+that became complete, float32 ``[n, dim]``; ``reset()`` starts over; ``compute(samples)`` does a
+whole clip at once without touching the stream. Frames do not depend on how a stream is cut into
+chunks: they are equal to the last bit.
 
 Samples are one-dimensional numpy arrays: float32 (read in place), float64 (rounded to float32) or
 int16 (divided by 32768); anything else is a TypeError. NaN or infinity is a ValueError that names
 the sample and leaves the stream as it was. The GIL is released while a kernel works; one stream
-belongs to one thread at a time.
+belongs to one thread at a time (a second one gets a RuntimeError), `compute` may run in many.
+
+Options are immutable, validated, comparable, hashable and picklable; ``as_dict()`` and
+``from_dict()`` are made for JSON, ``replace(...)`` gives a changed copy.
 """
 
 from __future__ import annotations
 
 from edge_ser._kernels import (
+    AlignedSource,
+    AlignedWindow,
+    Aligner,
+    AlignerOptions,
+    ClockEstimate,
+    DeltaOptions,
+    Deltas,
     LogEnergy,
     LogEnergyOptions,
     LogMel,
     MelOptions,
     Mfcc,
     MfccOptions,
+    NormalizerOptions,
     Pitch,
     PitchOptions,
+    Prosody,
+    ProsodyOptions,
+    Resampler,
+    ResamplerOptions,
+    RunningNormalizer,
+    SourceCounters,
+    SourceOptions,
     simd_levels,
     whisper_normalize,
 )
 
 __all__ = [
+    "AlignedSource",
+    "AlignedWindow",
+    "Aligner",
+    "AlignerOptions",
+    "ClockEstimate",
+    "DeltaOptions",
+    "Deltas",
     "LogEnergy",
     "LogEnergyOptions",
     "LogMel",
     "MelOptions",
     "Mfcc",
     "MfccOptions",
+    "NormalizerOptions",
     "Pitch",
     "PitchOptions",
+    "Prosody",
+    "ProsodyOptions",
+    "Resampler",
+    "ResamplerOptions",
+    "RunningNormalizer",
+    "SourceCounters",
+    "SourceOptions",
     "simd_levels",
     "whisper_normalize",
 ]

@@ -70,18 +70,18 @@ py::class_<Stream<Kernel>> bind_frame_kernel(py::module_& m, const char* name,
             " | None = None, *, simd: str = 'best') -> None\n\n``simd`` picks the instruction set "
             "(see `simd_levels`); results of two sets differ by rounding.")
                .c_str());
-  type.def_property_readonly(
-      "options", [](const Self& self) { return self.pristine.options(); },
-      ("options(self) -> " + options_type).c_str());
-  type.def_property_readonly(
-      "dim", [](const Self& self) { return self.pristine.dim(); },
-      "dim(self) -> int\n\nFeatures of a frame.");
-  type.def_property_readonly(
-      "samples_accepted", [](const Self& self) { return self.live.samples_accepted(); },
-      "samples_accepted(self) -> int\n\nSamples that the stream has taken since it began.");
-  type.def_property_readonly(
-      "frames_emitted", [](const Self& self) { return self.live.frames_emitted(); },
-      "frames_emitted(self) -> int\n\nFrames that the stream has given since it began.");
+  bind_property(
+      type, "options", [](const Self& self) { return self.pristine.options(); }, options_type,
+      "What the kernel was made with.");
+  bind_property(
+      type, "dim", [](const Self& self) { return self.pristine.dim(); }, "int",
+      "Features of a frame.");
+  bind_property(
+      type, "samples_accepted", [](const Self& self) { return self.live.samples_accepted(); },
+      "int", "Samples that the stream has taken since it began.");
+  bind_property(
+      type, "frames_emitted", [](const Self& self) { return self.live.frames_emitted(); }, "int",
+      "Frames that the stream has given since it began.");
   type.def(
       "frames_in_clip",
       [](const Self& self, std::uint64_t samples) { return self.pristine.frames_in_clip(samples); },

@@ -6,7 +6,8 @@
 namespace bindings = edge_ser::bindings;
 
 void bind_log_energy(pybind11::module_& m) {
-  bindings::bind_options<edge_ser::LogEnergyOptions>(m, "LogEnergyOptions", "What the energy of a frame is taken of.");
+  bindings::bind_options<edge_ser::LogEnergyOptions>(m, "LogEnergyOptions",
+                                                     "What the energy of a frame is taken of.");
   bindings::bind_frame_kernel<edge_ser::LogEnergy>(
       m, "LogEnergy",
       "log(max(sum of x^2, floor)) of every frame, streaming or of a whole clip.\n\n"

@@ -25,7 +25,8 @@ void bind_log_mel(pybind11::module_& m) {
   bindings::bind_frame_kernel<edge_ser::LogMel>(
       m, "LogMel",
       "Log-mel spectrogram, streaming or of a whole clip.\n\n"
-      "Frames are float32 ``[n, num_mels]``, within a relative error of 1e-4 of float64 for bands at "
+      "Frames are float32 ``[n, num_mels]``, within a relative error of 1e-4 of float64 for bands "
+      "at "
       "most 80 dB below the strongest of their frame. Window, Fourier "
       "transform, power or magnitude, triangular bands, floor, logarithm; magnitudes of samples "
       "above 1e12 (after sample_scale) saturate.");

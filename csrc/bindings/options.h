@@ -8,11 +8,12 @@
 //     void validate() const;  // throws std::invalid_argument
 //     bool operator==(const XOptions&) const = default;
 //     template <class Options, class Visit>
-//     static void fields(Options&& o, Visit&& visit) { visit("size", o.size, "samples in a frame"); }
+//     static void fields(Options&& o, Visit&& visit) { visit("size", o.size, "samples in a frame");
+//     }
 //   };
 //
-// A field is int, double, bool, an enum for which `enum_names(E)` gives the names in order, or
-// another options struct that was bound before.
+// A field is int, double, bool, std::string, an enum for which `enum_names(E)` gives the names in
+// order, or another options struct that was bound before.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -27,7 +28,7 @@ namespace edge_ser::bindings {
 namespace py = pybind11;
 
 template <class T>
-concept NestedOptions = std::is_class_v<T>;
+concept NestedOptions = std::is_class_v<T> && !std::is_same_v<T, std::string>;
 
 /// The type's name in Python, once it is bound.
 template <class Options>
@@ -62,6 +63,8 @@ std::string field_type() {
       separator = ", ";
     }
     return text + "]";
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return "str";
   } else if constexpr (std::is_same_v<T, bool>) {
     return "bool";
   } else {
@@ -95,6 +98,9 @@ void field_from_python(const std::string& where, const py::handle& value, T& fie
     std::string known;
     for (const std::string_view name : names) known.append(known.empty() ? "" : ", ").append(name);
     throw py::value_error(where + " is '" + text + "'; it must be one of: " + known);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    if (!py::isinstance<py::str>(value)) refuse("a string");
+    field = py::cast<std::string>(value);
   } else if constexpr (std::is_same_v<T, bool>) {
     if (!PyBool_Check(value.ptr())) refuse("True or False");
     field = value.ptr() == Py_True;
@@ -180,6 +186,16 @@ std::string options_parameters(const Options& defaults, bool unset) {
   return text;
 }
 
+/// A read-only property whose type the stubs know.
+template <class Class, class Getter>
+void bind_property(Class& type, const char* name, Getter getter, const std::string& returns,
+                   const std::string& doc) {
+  py::options signatures;
+  signatures.disable_function_signatures();
+  type.def_property_readonly(name, py::cpp_function(getter, ("(self) -> " + returns).c_str()),
+                             doc.c_str());
+}
+
 template <class Options>
 py::class_<Options> bind_options(py::module_& m, const char* type_name, const std::string& doc) {
   const std::string name = type_name;
@@ -190,7 +206,8 @@ py::class_<Options> bind_options(py::module_& m, const char* type_name, const st
   std::string full_doc = doc + "\n\nImmutable; a value that makes no sense is a ValueError.\n";
   Options::fields(Options{}, [&](const char* field_name, const auto& field, const char* meaning) {
     full_doc.append("\n* ``").append(field_name).append("`` = ");
-    full_doc.append(NestedOptions<std::remove_cvref_t<decltype(field)>> ? "..." : field_repr(field));
+    full_doc.append(NestedOptions<std::remove_cvref_t<decltype(field)>> ? "..."
+                                                                        : field_repr(field));
     full_doc.append(": ").append(meaning);
   });
   py::class_<Options> type(m, type_name, full_doc.c_str());
@@ -201,8 +218,8 @@ py::class_<Options> bind_options(py::module_& m, const char* type_name, const st
   Options::fields(Options{}, [&](const char* field_name, const auto& field, const char* meaning) {
     using Field = std::remove_cvref_t<decltype(field)>;
     const std::string key = field_name;
-    type.def_property_readonly(
-        field_name,
+    bind_property(
+        type, field_name,
         [key](const Options& self) {
           py::object value;
           Options::fields(self, [&](const char* known, const auto& member, const char*) {
@@ -215,13 +232,12 @@ py::class_<Options> bind_options(py::module_& m, const char* type_name, const st
           });
           return value;
         },
-        (std::string(field_name) + "(self) -> " + field_type<Field>() + "\n\n" + meaning).c_str());
+        field_type<Field>(), meaning);
   });
   type.def("as_dict", &options_to_dict<Options>,
            "as_dict(self) -> dict[str, typing.Any]\n\nEvery field, ready for JSON.");
   type.def_static(
-      "from_dict",
-      [](const py::dict& fields) { return options_with(Options{}, fields); },
+      "from_dict", [](const py::dict& fields) { return options_with(Options{}, fields); },
       py::arg("fields"),
       ("from_dict(fields: collections.abc.Mapping[str, typing.Any]) -> " + name +
        "\n\nThe inverse of `as_dict`; fields left out keep their defaults, an unknown one is a "
@@ -240,16 +256,13 @@ py::class_<Options> bind_options(py::module_& m, const char* type_name, const st
       },
       py::arg("other"), "__eq__(self, other: object) -> bool");
   type.def(
-      "__hash__",
-      [](const Options& self) {
-        return py::hash(py::str(options_repr(self)));
-      },
+      "__hash__", [](const Options& self) { return py::hash(py::str(options_repr(self))); },
       "__hash__(self) -> int");
   type.def("__repr__", &options_repr<Options>, "__repr__(self) -> str");
   // A pickle holds the fields and is validated like any input.
-  type.def(py::pickle(&options_to_dict<Options>, [](const py::dict& fields) {
-    return options_with(Options{}, fields);
-  }));
+  signatures.enable_function_signatures();
+  type.def(py::pickle(&options_to_dict<Options>,
+                      [](const py::dict& fields) { return options_with(Options{}, fields); }));
   return type;
 }
 
@@ -260,8 +273,8 @@ void bind_preset(py::class_<Options>& type, const char* preset, Options (*make)(
   signatures.disable_function_signatures();
   type.def_static(
       preset, [make](const py::kwargs& fields) { return options_with(make(), fields); },
-      (std::string(preset) + "(*" + options_parameters(Options{}, true) + ") -> " + options_name<Options> +
-       "\n\n" + doc + " Keywords change single fields.")
+      (std::string(preset) + "(*" + options_parameters(Options{}, true) + ") -> " +
+       options_name<Options> + "\n\n" + doc + " Keywords change single fields.")
           .c_str());
 }
 

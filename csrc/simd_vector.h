@@ -1,10 +1,15 @@
-// A vector of EDGE_SER_SIMD_WIDTH floats. Included inside an anonymous namespace by every simd_*.cpp:
-// no function of the standard library may be called here, because the linker would be free to give a
-// copy that was compiled for a newer processor to the rest of the program.
+// A vector of EDGE_SER_SIMD_WIDTH floats. Included inside an anonymous namespace by every
+// simd_*.cpp: no function of the standard library may be called here, because the linker would be
+// free to give a copy that was compiled for a newer processor to the rest of the program.
 
 constexpr int kWidth = EDGE_SER_SIMD_WIDTH;
+#if EDGE_SER_SIMD_WIDTH == 1
+typedef float Vec;
+typedef std::int32_t IntVec;
+#else
 typedef float Vec __attribute__((vector_size(4 * EDGE_SER_SIMD_WIDTH)));
 typedef std::int32_t IntVec __attribute__((vector_size(4 * EDGE_SER_SIMD_WIDTH)));
+#endif
 
 #define EDGE_SER_INLINE inline __attribute__((always_inline))
 
@@ -24,19 +29,37 @@ EDGE_SER_INLINE Vec load(const float* from) {
 }
 EDGE_SER_INLINE void store(float* to, Vec value) { __builtin_memcpy(to, &value, sizeof value); }
 EDGE_SER_INLINE Vec broadcast(float value) { return Vec{} + value; }
-EDGE_SER_INLINE IntVec bits(Vec value) { return reinterpret_cast<IntVec>(value); }
-EDGE_SER_INLINE Vec from_bits(IntVec value) { return reinterpret_cast<Vec>(value); }
+EDGE_SER_INLINE IntVec bits(Vec value) { return __builtin_bit_cast(IntVec, value); }
+EDGE_SER_INLINE Vec from_bits(IntVec value) { return __builtin_bit_cast(Vec, value); }
+
+#if EDGE_SER_SIMD_WIDTH == 1
+EDGE_SER_INLINE float lane(Vec value, int) { return value; }
+EDGE_SER_INLINE std::int32_t lane(IntVec value, int) { return value; }
+EDGE_SER_INLINE Vec to_float(IntVec value) { return static_cast<float>(value); }
+EDGE_SER_INLINE IntVec mask(bool value) { return -static_cast<std::int32_t>(value); }
+EDGE_SER_INLINE Vec count_up() { return 0.0f; }
+#else
+EDGE_SER_INLINE float lane(Vec value, int i) { return value[i]; }
+EDGE_SER_INLINE std::int32_t lane(IntVec value, int i) { return value[i]; }
+EDGE_SER_INLINE Vec to_float(IntVec value) { return __builtin_convertvector(value, Vec); }
+EDGE_SER_INLINE IntVec mask(IntVec value) { return value; }
+EDGE_SER_INLINE Vec count_up() {
+  Vec value = {};
+  for (int i = 0; i < kWidth; ++i) value[i] = static_cast<float>(i);
+  return value;
+}
+#endif
 
 /// a * b + c, rounded once where the processor can.
 EDGE_SER_INLINE Vec fma(Vec a, Vec b, Vec c) {
 #if EDGE_SER_SIMD_WIDTH == 8 && defined(__FMA__)
-  return reinterpret_cast<Vec>(_mm256_fmadd_ps(reinterpret_cast<__m256>(a),
-                                               reinterpret_cast<__m256>(b),
-                                               reinterpret_cast<__m256>(c)));
+  return __builtin_bit_cast(
+      Vec, _mm256_fmadd_ps(__builtin_bit_cast(__m256, a), __builtin_bit_cast(__m256, b),
+                           __builtin_bit_cast(__m256, c)));
 #elif EDGE_SER_SIMD_WIDTH == 4 && defined(__aarch64__)
-  return reinterpret_cast<Vec>(vfmaq_f32(reinterpret_cast<float32x4_t>(c),
-                                         reinterpret_cast<float32x4_t>(a),
-                                         reinterpret_cast<float32x4_t>(b)));
+  return __builtin_bit_cast(
+      Vec, vfmaq_f32(__builtin_bit_cast(float32x4_t, c), __builtin_bit_cast(float32x4_t, a),
+                     __builtin_bit_cast(float32x4_t, b)));
 #else
   return a * b + c;
 #endif
@@ -49,14 +72,13 @@ EDGE_SER_INLINE Vec vec_min(Vec a, Vec b) { return a < b ? a : b; }
 
 EDGE_SER_INLINE Vec vec_sqrt(Vec value) {
 #if EDGE_SER_SIMD_WIDTH == 8
-  return reinterpret_cast<Vec>(_mm256_sqrt_ps(reinterpret_cast<__m256>(value)));
+  return __builtin_bit_cast(Vec, _mm256_sqrt_ps(__builtin_bit_cast(__m256, value)));
 #elif EDGE_SER_SIMD_WIDTH == 4 && defined(__SSE2__)
-  return reinterpret_cast<Vec>(_mm_sqrt_ps(reinterpret_cast<__m128>(value)));
+  return __builtin_bit_cast(Vec, _mm_sqrt_ps(__builtin_bit_cast(__m128, value)));
 #elif EDGE_SER_SIMD_WIDTH == 4 && defined(__aarch64__)
-  return reinterpret_cast<Vec>(vsqrtq_f32(reinterpret_cast<float32x4_t>(value)));
+  return __builtin_bit_cast(Vec, vsqrtq_f32(__builtin_bit_cast(float32x4_t, value)));
 #else
-  for (int i = 0; i < kWidth; ++i) value[i] = __builtin_sqrtf(value[i]);
-  return value;
+  return __builtin_sqrtf(value);
 #endif
 }
 
@@ -93,7 +115,7 @@ EDGE_SER_INLINE float add_across(Vec a) {
 #elif EDGE_SER_SIMD_WIDTH == 4
   return (a[0] + a[2]) + (a[1] + a[3]);
 #else
-  return a[0];
+  return a;
 #endif
 }
 
@@ -167,6 +189,6 @@ EDGE_SER_INLINE void store_row_sums8(float* out, const Vec (&rows)[8]) {
     store(out + half, (a + c) + (b + d));
   }
 #else
-  for (int i = 0; i < 8; ++i) out[i] = rows[i][0];
+  for (int i = 0; i < 8; ++i) out[i] = rows[i];
 #endif
 }

@@ -6,24 +6,25 @@ EDGE_SER_INLINE Vec tamed(Vec value) {
   // cost the time that denormal numbers cost.
   const Vec bounded = vec_min(vec_max(value, broadcast(-1e12f)), broadcast(1e12f));
   const Vec magnitude = from_bits(bits(bounded) & 0x7fffffff);
-  return from_bits(bits(bounded) & (magnitude >= broadcast(1e-18f)));
+  return from_bits(bits(bounded) & mask(magnitude >= broadcast(1e-18f)));
 }
 
 void copy_samples(const float* in, std::size_t count, float scale, float* out) {
   const Vec factor = broadcast(scale);
   std::size_t i = 0;
   for (; i + kWidth <= count; i += kWidth) store(out + i, tamed(load(in + i) * factor));
-  for (; i < count; ++i) out[i] = tamed(broadcast(in[i]) * factor)[0];
+  for (; i < count; ++i) out[i] = lane(tamed(broadcast(in[i]) * factor), 0);
 }
 
 bool all_finite(const float* in, std::size_t count) {
   constexpr std::int32_t kExponent = 0x7f800000;
   IntVec bad = {};
   std::size_t i = 0;
-  for (; i + kWidth <= count; i += kWidth) bad |= (bits(load(in + i)) & kExponent) == kExponent;
-  for (; i < count; ++i) bad |= (bits(broadcast(in[i])) & kExponent) == kExponent;
+  for (; i + kWidth <= count; i += kWidth)
+    bad |= mask((bits(load(in + i)) & kExponent) == kExponent);
+  for (; i < count; ++i) bad |= mask((bits(broadcast(in[i])) & kExponent) == kExponent);
   std::int32_t any = 0;
-  for (int lane = 0; lane < kWidth; ++lane) any |= bad[lane];
+  for (int j = 0; j < kWidth; ++j) any |= lane(bad, j);
   return any == 0;
 }
 
@@ -77,16 +78,15 @@ std::size_t sign_changes(const float* in, std::size_t count, float mean) {
   IntVec changes = {};
   std::size_t i = 1;
   for (; i + kWidth <= count; i += kWidth) {
-    changes += (load(in + i) >= centre) ^ (load(in + i - 1) >= centre);
+    changes += mask(load(in + i) >= centre) ^ mask(load(in + i - 1) >= centre);
   }
   std::size_t result = 0;
-  for (int lane = 0; lane < kWidth; ++lane) result += static_cast<std::size_t>(-changes[lane]);
+  for (int j = 0; j < kWidth; ++j) result += static_cast<std::size_t>(-lane(changes, j));
   for (; i < count; ++i) result += (in[i] >= mean) != (in[i - 1] >= mean);
   return result;
 }
 
-void cut_window(const FrameWindow& window, const float* in, float mean,
-                const FftBuffers& buffers) {
+void cut_window(const FrameWindow& window, const float* in, float mean, const FftBuffers& buffers) {
   const Vec centre = broadcast(mean);
   const Vec emphasis = broadcast(window.preemphasis);
   const auto windowed = [&](std::size_t i) {
@@ -126,12 +126,13 @@ void apply_bands(const BandMatrix& matrix, const float* bins, float* out) {
   }
 }
 
-/// Natural logarithm of positive normal numbers, 1 unit in the last place or so: the exponent apart,
-/// and log(1 + f) = f - f^2 / 2 + f^3 P(f) with a minimax P for f in [sqrt(1/2) - 1, sqrt(2) - 1].
+/// Natural logarithm of positive normal numbers, 1 unit in the last place or so: the exponent
+/// apart, and log(1 + f) = f - f^2 / 2 + f^3 P(f) with a minimax P for f in [sqrt(1/2) - 1, sqrt(2)
+/// - 1].
 EDGE_SER_INLINE Vec natural_log(Vec value) {
   constexpr std::int32_t kRootHalf = 0x3f3504f3;
   const IntVec shifted = bits(value) - kRootHalf;
-  const Vec exponent = __builtin_convertvector(shifted >> 23, Vec);
+  const Vec exponent = to_float(shifted >> 23);
   const Vec f = from_bits((shifted & 0x007fffff) + kRootHalf) - 1.0f;
   Vec poly = broadcast(-0.07634492963552475f);
   poly = fma(poly, f, broadcast(0.12761574983596802f));
@@ -171,8 +172,7 @@ void multiply(const float* matrix, std::size_t rows, std::size_t stride, const f
 }
 
 SpectralSums spectral_sums(const float* power, std::size_t count, float* magnitude) {
-  Vec total = {}, moment = {}, rising = {}, bin = {};
-  for (int lane = 0; lane < kWidth; ++lane) bin[lane] = static_cast<float>(lane);
+  Vec total = {}, moment = {}, rising = {}, bin = count_up();
   for (std::size_t i = 0; i < count; i += kWidth) {
     const Vec value = load(power + i);
     const Vec root = vec_sqrt(value);

@@ -1,7 +1,7 @@
 // Stockham self-sorting passes (W. Cochran et al., "What is the fast Fourier transform?", 1967) on
 // split real and imaginary parts. Included inside an anonymous namespace by every simd_*.cpp.
 
-typedef float One __attribute__((vector_size(4)));
+typedef float One;
 
 template <class V>
 struct Complex {
@@ -62,7 +62,8 @@ EDGE_SER_INLINE void butterfly3(Complex<V>* a) {
   const Complex<V> centre = {multiply_add(-half, sum.re, a[0].re),
                              multiply_add(-half, sum.im, a[0].im)};
   a[0] = a[0] + sum;
-  a[1] = {multiply_add(sine, difference.re, centre.re), multiply_add(sine, difference.im, centre.im)};
+  a[1] = {multiply_add(sine, difference.re, centre.re),
+          multiply_add(sine, difference.im, centre.im)};
   a[2] = {multiply_add(-sine, difference.re, centre.re),
           multiply_add(-sine, difference.im, centre.im)};
 }
@@ -159,8 +160,8 @@ EDGE_SER_INLINE void pass_over_groups(std::size_t count, std::size_t stride, con
 }
 
 /// The first pass at radix 8 (stride 1): butterflies side by side, results transposed. The last
-/// vector overlaps the one before it when `count` is no multiple of the width, which changes nothing
-/// because input and output are different arrays. Blocks from `kFilled` on hold only zeros.
+/// vector overlaps the one before it when `count` is no multiple of the width, which changes
+/// nothing because input and output are different arrays. Blocks from `kFilled` on hold only zeros.
 template <int kFilled>
 EDGE_SER_INLINE void first_pass8(std::size_t count, const float* w_re, const float* w_im, Split in,
                                  Split out) {
@@ -224,10 +225,17 @@ Split run_fft(const FftPlan& plan, const FftBuffers& buffers) {
   const Split work[2] = {{buffers.work_re[0], buffers.work_im[0]},
                          {buffers.work_re[1], buffers.work_im[1]}};
   switch (plan.half) {
-    case 256: fixed_fft<256>(plan, input, work[0], work[1]); return work[0];
-    case 200: fixed_fft<200>(plan, input, work[0], work[1]); return work[0];
-    case 512: fixed_fft<512>(plan, input, work[0], work[1]); return work[0];
-    default: break;
+    case 256:
+      fixed_fft<256>(plan, input, work[0], work[1]);
+      return work[0];
+    case 200:
+      fixed_fft<200>(plan, input, work[0], work[1]);
+      return work[0];
+    case 512:
+      fixed_fft<512>(plan, input, work[0], work[1]);
+      return work[0];
+    default:
+      break;
   }
   Split in = input;
   int target = 0;
@@ -238,11 +246,21 @@ Split run_fft(const FftPlan& plan, const FftBuffers& buffers) {
       first_pass8<8>(step.count, step.twiddle_re, step.twiddle_im, in, out);
     } else {
       switch (step.radix) {
-        case 2: pass<2>(step, in, out); break;
-        case 3: pass<3>(step, in, out); break;
-        case 4: pass<4>(step, in, out); break;
-        case 5: pass<5>(step, in, out); break;
-        default: pass<8>(step, in, out); break;
+        case 2:
+          pass<2>(step, in, out);
+          break;
+        case 3:
+          pass<3>(step, in, out);
+          break;
+        case 4:
+          pass<4>(step, in, out);
+          break;
+        case 5:
+          pass<5>(step, in, out);
+          break;
+        default:
+          pass<8>(step, in, out);
+          break;
       }
     }
     in = out;
@@ -263,7 +281,8 @@ EDGE_SER_INLINE void part_bins(Complex<V> front, Complex<V> mirrored, V w_re, V 
   high = {even.re - turned.re, turned.im - even.im};
 }
 
-/// Calls emit(k, X[k...], X[M - k...]) for k = 1 .. M / 2, the second reversed into ascending order.
+/// Calls emit(k, X[k...], X[M - k...]) for k = 1 .. M / 2, the second reversed into ascending
+/// order.
 template <class EmitVector, class EmitOne>
 EDGE_SER_INLINE void part_spectrum(const FftPlan& plan, Split z, EmitVector emit_vector,
                                    EmitOne emit_one) {
@@ -298,8 +317,8 @@ void power_spectrum(const FftPlan& plan, const FftBuffers& buffers, float* power
         store(power + mirror, reverse(fma(high.re, high.re, high.im * high.im)));
       },
       [power](std::size_t k, std::size_t mirror, Complex<One> low, Complex<One> high) {
-        power[k] = (low.re * low.re + low.im * low.im)[0];
-        power[mirror] = (high.re * high.re + high.im * high.im)[0];
+        power[k] = low.re * low.re + low.im * low.im;
+        power[mirror] = high.re * high.re + high.im * high.im;
       });
   const float first = 2.0f * (z.re[0] + z.im[0]), nyquist = 2.0f * (z.re[0] - z.im[0]);
   power[0] = first * first;
@@ -317,10 +336,10 @@ void spectrum(const FftPlan& plan, const FftBuffers& buffers, float* re, float* 
         store(im + mirror, reverse(high.im));
       },
       [re, im](std::size_t k, std::size_t mirror, Complex<One> low, Complex<One> high) {
-        re[k] = low.re[0];
-        im[k] = low.im[0];
-        re[mirror] = high.re[0];
-        im[mirror] = high.im[0];
+        re[k] = low.re;
+        im[k] = low.im;
+        re[mirror] = high.re;
+        im[mirror] = high.im;
       });
   re[0] = 2.0f * (z.re[0] + z.im[0]);
   re[plan.half] = 2.0f * (z.re[0] - z.im[0]);

@@ -1,0 +1,105 @@
+// A running front-end neither allocates nor grows, and its counters do not end at 2^31.
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include "deltas.h"
+#include "doctest/doctest.h"
+#include "log_energy.h"
+#include "log_mel.h"
+#include "mfcc.h"
+#include "normalizer.h"
+#include "prosody.h"
+#include "resampler.h"
+
+namespace {
+
+std::atomic<std::size_t> allocated_bytes{0};
+std::atomic<std::size_t> allocations{0};
+
+}  // namespace
+
+// Not inlined: the compiler would take malloc and delete for a mismatched pair.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  allocated_bytes += size;
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace {
+
+/// A front-end as a recogniser runs it, 48 kHz in.
+struct FrontEnd {
+  edge_ser::Resampler resampler{edge_ser::ResamplerOptions{}};
+  edge_ser::LogMel log_mel{edge_ser::MelOptions::whisper()};
+  edge_ser::Mfcc mfcc{edge_ser::MfccOptions::kaldi()};
+  edge_ser::LogEnergy energy{edge_ser::LogEnergyOptions{}};
+  edge_ser::Prosody prosody{edge_ser::ProsodyOptions{}};
+  edge_ser::Deltas deltas{edge_ser::DeltaOptions{}};
+  edge_ser::RunningNormalizer normalizer{[] {
+    edge_ser::NormalizerOptions options;
+    options.dim = 39;
+    return options;
+  }()};
+};
+
+}  // namespace
+
+TEST_CASE("a front-end takes less than 2 MB and allocates nothing while it runs") {
+  const std::size_t before = allocated_bytes;
+  FrontEnd front;
+  const std::size_t size = allocated_bytes - before;
+  CAPTURE(size);
+  CHECK(size < 2000000);
+
+  std::vector<float> chunk(960), sound(2000), frames(4000), more(4000);
+  for (std::size_t i = 0; i < chunk.size(); ++i) chunk[i] = static_cast<float>(i % 97) * 0.01f;
+  const std::size_t warm = allocations;
+  std::size_t emitted = 0;
+  for (int i = 0; i < 5000; ++i) {
+    const std::span<const float> at16(sound.data(), front.resampler.accept(chunk, sound));
+    front.log_mel.accept(at16, frames);
+    front.energy.accept(at16, frames);
+    front.prosody.accept(at16, frames);
+    const std::size_t cepstra = front.mfcc.accept(at16, frames);
+    const std::size_t wide = front.deltas.accept({frames.data(), cepstra * 13}, more);
+    front.normalizer.accept({more.data(), wide * 39}, more);
+    emitted += wide;
+  }
+  CHECK(allocations == warm);
+  CHECK(emitted > 9900);
+}
+
+TEST_CASE("streams go on past 2^31 samples, and the frame there is the frame anywhere") {
+  edge_ser::LogEnergyOptions options;
+  options.frame_length = 400;
+  options.hop_length = 65536;
+  edge_ser::LogEnergy kernel(options);
+  std::vector<float> chunk(std::size_t{1} << 20), out(64);
+  for (std::size_t i = 0; i < chunk.size(); ++i) chunk[i] = static_cast<float>(i % 251) * 0.003f;
+  const std::size_t first_frames = kernel.accept(chunk, out);
+  REQUIRE(first_frames == 16);
+  const std::vector<float> first(out.begin(), out.begin() + 16);
+  for (int i = 1; i < 2050; ++i) kernel.accept(chunk, out);
+  CHECK(kernel.samples_accepted() == std::uint64_t{2050} << 20);
+  CHECK(kernel.frames_emitted() == std::uint64_t{2050} * 16);
+  CHECK(std::vector<float>(out.begin(), out.begin() + 16) == first);
+
+  // A whole ratio, so that equal chunks give equal outputs once the first one is over.
+  edge_ser::ResamplerOptions rates;
+  rates.source_rate = 384000;
+  rates.target_rate = 1000;
+  edge_ser::Resampler resampler(rates);
+  std::vector<float> second(std::size_t{384} * 1000), few(2000), then(2000);
+  for (std::size_t i = 0; i < second.size(); ++i) second[i] = static_cast<float>(i % 384) * 0.002f;
+  resampler.accept(second, few);
+  CHECK(resampler.accept(second, few) == 1000);
+  const std::uint64_t rounds = (std::uint64_t{1} << 24) / 384000;
+  for (std::uint64_t i = 0; i < rounds; ++i) resampler.accept(second, then);
+  CHECK(few == then);
+}

@@ -1,0 +1,52 @@
+"""`edge-ser bench kernels`: what the kernels cost on this machine."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(help="Measure this machine.", no_args_is_help=True)
+
+
+@app.callback()
+def _bench() -> None:
+    """Measure this machine."""
+
+
+@app.command("kernels")
+def kernels(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=1000, help="Runs of every implementation, in turn.")
+    ] = 15,
+) -> None:
+    """Time the sound kernels, beside librosa, kaldi-native-fbank and Praat where installed.
+
+    Medians of the processor time of interleaved runs, through Python. The peers come with
+    pip install "edge-ser[bench]".
+    """
+    # Numba and the peers are slow to import: only this verb needs them.
+    from edge_ser.kernel_bench import OURS, report
+
+    figures = report(rounds)
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2))
+        return
+    table = Table(title=f"Kernels at {figures['simd']}, median of {rounds} interleaved runs")
+    table.add_column("task")
+    table.add_column("implementation")
+    table.add_column("microseconds", justify="right")
+    table.add_column("per")
+    table.add_column("edge-ser is faster by", justify="right")
+    for task in figures["tasks"]:
+        for name, value in task["microseconds"].items():
+            first = name == OURS
+            speedup = "" if first else f"{task['speedups'][name]:.1f} x"
+            table.add_row(
+                task["name"] if first else "", name, f"{value:.2f}", task["unit"], speedup
+            )
+    Console().print(table)

@@ -1,0 +1,56 @@
+"""Write `edge_ser/_kernels.pyi` from the compiled module (run after a change to csrc/bindings/).
+
+python tools/update_stubs.py [--check]: with --check nothing is written, and the exit status is 1
+if the file is not what it would be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+STUBS = Path(__file__).resolve().parent.parent / "edge_ser" / "_kernels.pyi"
+HEADER = '"""Types of the compiled kernels; written by tools/update_stubs.py."""\n'
+
+
+def generate() -> str:
+    """Return the text of the stubs, formatted."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "pybind11_stubgen", "edge_ser._kernels", "-o", folder],
+            check=True,
+            capture_output=True,
+        )
+        text = (Path(folder) / "edge_ser" / "_kernels.pyi").read_text(encoding="utf-8")
+    text = re.sub(r'\A""".*?"""\n', HEADER, text, flags=re.DOTALL)
+    text = re.sub(r"(__version__: str) = .*", r"\1", text)
+    # The docstrings stay in the module, where help() finds them: a stub holds types only.
+    text = re.sub(r'^( +)""".*?"""\n', r"\1...\n", text, flags=re.DOTALL | re.MULTILINE)
+    text = text.replace("def __eq__(self, other: typing.Any)", "def __eq__(self, other: object)")
+    formatted = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--stdin-filename", "_kernels.pyi", "-"],
+        input=text,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return formatted.stdout
+
+
+def main() -> None:
+    """Write the stubs, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    text = generate()
+    if not parser.parse_args().check:
+        STUBS.write_text(text, encoding="utf-8")
+    elif STUBS.read_text(encoding="utf-8") != text:
+        sys.exit("edge_ser/_kernels.pyi is out of date; run: python tools/update_stubs.py")
+
+
+if __name__ == "__main__":
+    main()
