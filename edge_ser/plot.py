@@ -150,8 +150,8 @@ def _draw(
         right=0.98,
         top=0.86,
         bottom=0.07,
-        hspace=0.32,
-        wspace=0.12,
+        hspace=0.36,
+        wspace=0.16,
     )
     verdict = (
         f"abstains: {decision.abstain_reason}"
@@ -174,21 +174,21 @@ def _draw(
     _waveform(sound, traces, transcript)
     _pitch(figure.add_subplot(grid[2, 0], sharex=sound), traces)
     _probabilities(figure.add_subplot(grid[3, 0], sharex=sound), traces, timeline)
-    _contributions(figure.add_subplot(grid[0:2, 1]), decision)
-    _bars(figure.add_subplot(grid[2:4, 1]), decision)
+    beside = grid[:, 1].subgridspec(2, 1, height_ratios=(1, 1.5), hspace=0.3)
+    _contributions(figure.add_subplot(beside[0]), decision)
+    _bars(figure.add_subplot(beside[1]), decision)
 
 
 def _faces(axes: Axes, traces: Traces, decision: Decision) -> None:
     axes.set_axis_off()
     axes.set_title("faces found", fontsize=9, loc="left", color=_INK)
-    axes.set(xlim=(0, _THUMBNAILS), ylim=(-0.18, 1))
     if not traces.faces:
         reason = decision.modalities["video"].reason or "none in the sampled pictures"
         axes.text(0, 0.5, _shortened(f"no face: {reason}", 90), color="#666666", va="center")
     for index, (time, image) in enumerate(traces.faces):
-        axes.imshow(image, extent=(index + 0.03, index + 0.97, 0, 1), aspect="auto")
+        axes.imshow(image, extent=(index + 0.03, index + 0.97, 0, 1), aspect="equal")
         axes.text(index + 0.5, -0.16, f"{time:.1f} s", ha="center", fontsize=8, color="#666666")
-    axes.set(xlim=(0, _THUMBNAILS), ylim=(-0.18, 1))
+    axes.set(xlim=(0, _THUMBNAILS), ylim=(-0.2, 1))
 
 
 def _waveform(axes: Axes, traces: Traces, transcript: Transcript | None) -> None:
@@ -253,11 +253,14 @@ def _probabilities(axes: Axes, traces: Traces, timeline: Sequence[Decision]) -> 
     for index, label in enumerate(labels):
         values = [d.probabilities[label] for d in timeline]
         colour = COLOURS[index % len(COLOURS)]
-        axes.plot(ends, values, "-", color=colour, lw=2, label=label, marker="o", ms=3)
+        axes.plot(
+            ends, values, "-", color=colour, lw=2, label=label, marker="o", ms=3, clip_on=False
+        )
     abstained = [end for end, d in zip(ends, timeline, strict=True) if d.abstained]
     if abstained:
         axes.plot(abstained, [-0.04] * len(abstained), "x", ms=4, color="#888888", label="abstains")
-    axes.set(ylim=(-0.08, 1.02), xlim=(0, max(traces.seconds, first.end / SAMPLE_RATE, 0.01)))
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.set(ylim=(-0.08, 1.38), xlim=(0, max(traces.seconds, first.end / SAMPLE_RATE, 0.01)))
     axes.set_xlabel("time, s", fontsize=8)
     axes.set_ylabel("probability", fontsize=8)
     axes.legend(fontsize=7.5, ncols=4, frameon=False, loc="upper left")
@@ -268,17 +271,18 @@ def _contributions(axes: Axes, decision: Decision) -> None:
     spoken_for = max(decision.probabilities, key=lambda label: decision.probabilities[label])
     axes.set_title(f"what speaks for {spoken_for}", fontsize=9, loc="left", color=_INK)
     values = [decision.modalities[m].contribution for m in MODALITIES]
-    reach = max([abs(v) for v in values if v is not None] or [1.0]) * 1.25 or 1.0
-    for row, (modality, value) in enumerate(zip(MODALITIES, values, strict=True)):
+    reach = max([abs(v) for v in values if v is not None] or [1.0]) * 1.5 or 1.0
+    for row, value in enumerate(values):
         if value is None:
             axes.text(0, row, "absent", ha="center", va="center", fontsize=8, color="#666666")
             continue
         axes.barh(row, value, color="#009E73" if value >= 0 else "#D55E00", height=0.55)
-        axes.text(0, row - 0.38, f"{value:+.2f}", ha="center", fontsize=8, color=_INK)
-        axes.set_label(modality)
+        side = "left" if value >= 0 else "right"
+        gap = 0.02 * reach if value >= 0 else -0.02 * reach
+        axes.text(value + gap, row, f"{value:+.2f}", ha=side, va="center", fontsize=8, color=_INK)
     axes.axvline(0, color=_INK, lw=0.8)
     axes.set_yticks(range(len(MODALITIES)), labels=list(MODALITIES), fontsize=9)
-    axes.set(xlim=(-reach, reach), ylim=(len(MODALITIES) - 0.4, -0.7))
+    axes.set(xlim=(-reach, reach), ylim=(len(MODALITIES) - 0.5, -0.5))
     axes.set_xlabel("change of the log-odds", fontsize=8)
 
 
