@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from bundle_factory import make_bundle
 
 from edge_ser.bundle import check_files, default_bundle_path, load_bundle, read_manifest
-from edge_ser.bundle_schema import SUBSETS, subset_name
+from edge_ser.bundle_schema import SUBSETS, BundleManifest, subset_name
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import BundleError
 
@@ -155,6 +154,5 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
 
 
 def test_manifest_round_trips() -> None:
-    text = (default_bundle_path() / "bundle.json").read_text()
     manifest = read_manifest(default_bundle_path()).manifest
-    assert json.loads(manifest.model_dump_json()) == json.loads(text)
+    assert BundleManifest.model_validate_json(manifest.model_dump_json()) == manifest

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from edge_ser.bundle_schema import Score
 
 app = typer.Typer(help="Look into a model bundle, or verify it.", no_args_is_help=True)
 
@@ -51,25 +55,32 @@ def show(
         graphs.add_row(name, entry.file, entry.precision, size, entry.licence)
     console.print(graphs)
     if manifest.scores:
-        scores = Table("task", "metric", "value", "spread", "chance", "protocol", title="Scores")
-        scores.title_justify = "left"
-        for score in manifest.scores:
-            spread = "" if score.spread is None else f"± {score.spread:.3f}"
-            scores.add_row(
-                score.task,
-                score.metric,
-                f"{score.value:.3f}",
-                spread,
-                f"{score.chance:.3f}",
-                score.protocol,
-            )
-        console.print(scores)
+        _show_scores(manifest.scores, console)
     training = manifest.training
     console.print(f"trained on: {', '.join(training.data)} ({training.pairing})")
     console.print(f"held out: {training.held_out}")
     console.print(f"licence: {manifest.licence}")
     console.print(f"intended use: {manifest.intended_use}")
     console.print(f"not for: {manifest.not_for}")
+
+
+def _show_scores(scores: Sequence[Score], console: Console) -> None:
+    """Print a row a score; protocols are long and shared, so they stand below with a number."""
+    protocols = list(dict.fromkeys(score.protocol for score in scores))
+    table = Table("task", "metric", "value", "spread", "chance", "protocol", title="Scores")
+    table.title_justify = "left"
+    for score in scores:
+        table.add_row(
+            score.task,
+            score.metric,
+            f"{score.value:.3f}",
+            "" if score.spread is None else f"± {score.spread:.3f}",
+            f"{score.chance:.3f}",
+            str(protocols.index(score.protocol) + 1),
+        )
+    console.print(table)
+    for number, protocol in enumerate(protocols, 1):
+        console.print(f"protocol {number}: {protocol}")
 
 
 @app.command(epilog="A complete command: edge-ser bundle verify")
