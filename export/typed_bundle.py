@@ -49,6 +49,7 @@ class PrecisionOptions:
         method: how ranges are picked from the clips.
         exclude: layers to leave in float, by graph.
         limit: error of an int8 graph above which its worst layers stay in float.
+        sensitivity: whether to measure every layer's share also where none must stay in float.
         force: whether to go on when a graph's error is over `TOLERANCE`.
     """
 
@@ -59,6 +60,7 @@ class PrecisionOptions:
     method: Method = "percentile"
     exclude: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limit: float = SENSITIVITY_LIMIT
+    sensitivity: bool = False
     force: bool = False
 
 
@@ -153,6 +155,7 @@ def typed_bundle(
                 method=options.method,
                 exclude=tuple(options.exclude.get(name, ())),
                 limit=options.limit,
+                sensitivity=options.sensitivity,
             )
             if typed.difference.relative > TOLERANCE[typed.precision]:
                 if not options.force:

@@ -65,6 +65,9 @@ def build_engine(
         list[str] | None,
         typer.Option(metavar="GRAPH:LAYER", help="Layer to leave in float; may be repeated."),
     ] = None,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Measure what each int8 layer alone costs.")
+    ] = False,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Ignore engines in the cache.")
     ] = False,
@@ -99,6 +102,7 @@ def build_engine(
         calibration=calibration,
         method=method.value,
         exclude=_excluded(exclude or (), list(manifest.graphs)),
+        sensitivity=sensitivity,
         force=force,
     )
     with _progress(console) as progress:
@@ -116,6 +120,7 @@ def build_engine(
                 written, typed, backend, target or (), engines, capability, rebuild, progress, task
             )
     _show_graphs(console, typed, backend)
+    _show_sensitivity(console, typed)
     _show_engines(console, reports)
     console.print(f"bundle with these graphs: {folder}", soft_wrap=True)
     if not_built:
@@ -216,3 +221,18 @@ def _show_engines(console: Console, reports: Sequence[EngineReport]) -> None:
         ran = "no such GPU here" if report.milliseconds is None else f"{report.milliseconds:.2f} ms"
         table.add_row(report.graph, report.target, f"{report.size / 1e6:.2f}", built, ran)
     console.print(table)
+
+
+def _show_sensitivity(console: Console, typed: TypedBundle) -> None:
+    for graph in typed.graphs.values():
+        if not graph.sensitivity:
+            continue
+        title = f"{graph.name}: layers by what each alone costs in int8 (10 worst)"
+        table = Table("layer", "operator", title=title, title_justify="left")
+        for heading in ("weights", "relative error", "largest error", "left in float"):
+            table.add_column(heading, justify="right")
+        for row in graph.sensitivity[:10]:
+            left = "yes" if row.layer in graph.left_in_float else ""
+            cells = [f"{row.weights}", f"{row.relative:.2%}", f"{row.largest:.2g}", left]
+            table.add_row(row.layer, row.operator, *cells)
+        console.print(table)

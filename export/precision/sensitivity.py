@@ -78,11 +78,21 @@ def layers_to_leave(
     samples: Sequence[Sample],
     quantize: QuantizePass,
     limit: float,
+    *,
+    always: bool = False,
 ) -> tuple[list[str], list[LayerSensitivity]]:
     """The fewest of the worst layers that must stay in float for the whole error to be small.
 
     Layers are left in the order of the table until the root mean square error of the whole
     quantised graph, over its outputs' own, is at most `limit`.
+
+    Args:
+        model: a prepared float32 graph.
+        ranges: of its activations.
+        samples: inputs to compare on, real ones.
+        quantize: the int8 pass.
+        limit: of the error.
+        always: make the table also where no layer must be left.
 
     Returns:
         names of the layers to leave, and the table.
@@ -90,12 +100,13 @@ def layers_to_leave(
     Raises:
         EngineError: the graph does not run.
     """
-    if difference(model, quantize(model, ranges, ()), samples).relative <= limit:
-        return [], measure_sensitivity(model, ranges, samples, quantize)
+    fits = difference(model, quantize(model, ranges, ()), samples).relative <= limit
+    if fits and not always:
+        return [], []
     table = measure_sensitivity(model, ranges, samples, quantize)
     order = [row.layer for row in table]
     # Error falls as more layers stay in float: find the smallest number by halving.
-    low, high = 0, len(order)
+    low, high = 0, 0 if fits else len(order)
     while low < high:
         middle = (low + high) // 2
         quantised = quantize(model, ranges, order[:middle])

@@ -26,6 +26,8 @@ SENSITIVITY_LIMIT: Final = 0.1
 """Root mean square error of an int8 graph's outputs, over their own, above which its worst layers
 stay in float."""
 
+_SENSITIVITY_SAMPLES: Final = 8
+
 _PASSES: Final[Mapping[Target, tuple[Callable[[onnx.ModelProto], list[str]], QuantizePass]]] = {
     "tensorrt": (int8_tensorrt.activations_of, int8_tensorrt.to_int8_tensorrt),
     "onnxruntime": (int8_onnxruntime.activations_of, int8_onnxruntime.to_int8_onnxruntime),
@@ -93,6 +95,7 @@ def typed_graph(
     method: Method = "percentile",
     exclude: Sequence[str] = (),
     limit: float = SENSITIVITY_LIMIT,
+    sensitivity: bool = False,
 ) -> TypedGraph:
     """Write a precision into a graph, lint it, and measure what it changes.
 
@@ -107,6 +110,7 @@ def typed_graph(
         method: how ranges are picked.
         exclude: layers to leave in float whatever is measured.
         limit: see `SENSITIVITY_LIMIT`; layers are left automatically only where calibrated.
+        sensitivity: whether to measure every layer also where none must be left.
 
     Raises:
         ConfigError: int8 without real samples or ranges, or an unknown layer.
@@ -128,7 +132,8 @@ def typed_graph(
             ) -> onnx.ModelProto:
                 return quantize(graph, found, sorted({*exclude, *more}))
 
-            worst, table = layers_to_leave(model, ranges, samples, leaving, limit)
+            few = samples[:: max(1, len(samples) // _SENSITIVITY_SAMPLES)]
+            worst, table = layers_to_leave(model, ranges, few, leaving, limit, always=sensitivity)
             left += [name for name in worst if name not in left]
         if ranges:
             model = quantize(model, ranges, left)

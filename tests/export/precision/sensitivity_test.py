@@ -59,6 +59,8 @@ def test_nothing_is_left_where_everything_is_near() -> None:
     samples = [{"x": RNG.normal(0, 1, (4, 32)).astype(np.float32)}]
     ranges = measure_ranges(model, samples, activations_of(model), "minmax")
     left, table = layers_to_leave(model, ranges, samples, to_int8_tensorrt, limit=10.0)
+    assert (left, table) == ([], [])
+    left, table = layers_to_leave(model, ranges, samples, to_int8_tensorrt, limit=10.0, always=True)
     assert left == []
     assert len(table) == 3
 
