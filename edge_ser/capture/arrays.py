@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.capture.clip import MemoryClip, Samples, VideoFrame
-from edge_ser.capture.sound_track import full_scale
+from edge_ser.capture.sound_track import HIGHEST_RATE, LOWEST_RATE, full_scale, resampler_from
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import MediaError
 
-LOWEST_RATE = 1000
-HIGHEST_RATE = 384000
+__all__ = ["HIGHEST_RATE", "LOWEST_RATE", "checked_samples", "clip_from_arrays", "mono_at_16_khz"]
 
 # More channels than any recorder has: the axes are swapped.
 _MOST_CHANNELS = 64
@@ -65,9 +64,8 @@ def mono_at_16_khz(samples: npt.ArrayLike, sample_rate: int | None) -> Samples:
         mono = mono.mean(axis=1, dtype=np.float32)
     if rate == SAMPLE_RATE:
         return mono
-    from edge_ser.kernels import Resampler
-
-    return Resampler(rate, SAMPLE_RATE).compute(mono)
+    resampled: Samples = resampler_from(rate).compute(mono)
+    return resampled
 
 
 def checked_samples(samples: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -21,6 +21,9 @@ _LARGEST_PICTURE = 64 * 1024 * 1024
 
 _LONGEST_PRIMING = TICKS // 5
 
+# Bytes of PCM that are read at once.
+_PCM_PACKET = 65536
+
 
 def media_path(path: str | os.PathLike[str]) -> Path:
     """Check that `path` is a file that can be read and is not empty.
@@ -67,7 +70,8 @@ def open_container(path: Path) -> InputContainer:
     import av
 
     # The prefix and the list keep a file from being taken for, or leading to, an address.
-    options = {"protocol_whitelist": "file"}
+    # Plain PCM comes in crumbs otherwise; other formats have no such option and ignore it.
+    options = {"protocol_whitelist": "file", "max_size": str(_PCM_PACKET)}
     try:
         container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:

@@ -7,19 +7,22 @@ import queue
 import threading
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_ser.capture.clip import Picture, Samples, check_positive
-from edge_ser.capture.sound_track import full_scale
+from edge_ser.capture.sound_track import full_scale, resampler_from
 from edge_ser.capture.sources import Sink
 from edge_ser.capture.transcript import Word
 from edge_ser.capture.voice_activity import SpeechSegmenter, SpeechSpan
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import EdgeSerError
 from edge_ser.streaming.clock import monotonic_samples
+
+if TYPE_CHECKING:
+    from edge_ser.kernels import Resampler
 
 # A chunk that begins this far from where the one before ended is another stretch of sound.
 _GAP: Final = SAMPLE_RATE // 4
@@ -148,7 +151,7 @@ class TranscribingSink:
         self._sink = sink
         self._transcript = LiveTranscript(listener, guess_seconds=guess_seconds)
         self._chunks: queue.Queue[tuple[npt.NDArray[Any], int, int] | None] = queue.Queue(_QUEUE)
-        self._resampler: Any = None
+        self._resampler: Resampler | None = None
         self._rate = SAMPLE_RATE
         self.dropped_samples = 0
         """Samples, at the source's rate, that the recogniser had no time for."""
@@ -236,10 +239,8 @@ class TranscribingSink:
         mono[~np.isfinite(mono)] = 0.0
         if rate == SAMPLE_RATE:
             return mono, capture_time
-        from edge_ser.kernels import Resampler
-
         if self._resampler is None or rate != self._rate:
-            self._resampler = Resampler(rate, SAMPLE_RATE)
+            self._resampler = resampler_from(rate)
             self._rate = rate
         # What the resampler holds back is a few milliseconds: words are not timed that finely.
         return self._resampler.accept(mono), capture_time

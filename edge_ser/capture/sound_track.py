@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,17 @@ import numpy.typing as npt
 from edge_ser.capture.clip import Samples
 from edge_ser.capture.packets import TICKS, TICKS_A_SAMPLE, PacketReader
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.errors import MediaError
 
 if TYPE_CHECKING:
     from av import AudioFrame
 
     from edge_ser.kernels import Resampler
+
+LOWEST_RATE: Final = 1000
+"""Lowest sample rate in Hz that is taken, from files, arrays and devices."""
+HIGHEST_RATE: Final = 384000
+"""Highest sample rate in Hz that is taken."""
 
 # Downmix to mono after ITU-R BS.775: the centre carries speech, the low-frequency channel none.
 _WEIGHTS = {
@@ -208,9 +214,7 @@ class _Piece:
         self._batched = 0
         self._resampler: Resampler | None = None
         if rate != SAMPLE_RATE:
-            from edge_ser.kernels import Resampler
-
-            self._resampler = Resampler(rate, SAMPLE_RATE)
+            self._resampler = resampler_from(rate)
 
     @property
     def time(self) -> int:
@@ -239,6 +243,21 @@ class _Piece:
         mono = np.concatenate(self._batch)
         self._batch, self._batched = [], 0
         return mono if self._resampler is None else self._resampler.accept(mono)
+
+
+def resampler_from(rate: int) -> Resampler:
+    """Give the resampler from a rate in Hz to 16 kHz.
+
+    Raises:
+        MediaError: if no sound has such a rate.
+    """
+    from edge_ser.kernels import Resampler, ResamplerOptions
+
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise MediaError(
+            f"a sample rate must lie between {LOWEST_RATE} and {HIGHEST_RATE} Hz, not {rate}"
+        )
+    return Resampler(ResamplerOptions(source_rate=rate, target_rate=SAMPLE_RATE))
 
 
 def frame_to_mono(frame: AudioFrame) -> npt.NDArray[np.float32]:
