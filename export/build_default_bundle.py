@@ -38,6 +38,7 @@ from edge_ser.export.encoders.face import FACE_LICENCE, FACE_ORIGIN, load_face_e
 from edge_ser.export.encoders.speech import SPEECH_LICENCE, SPEECH_ORIGIN, load_speech_encoder
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, TextEncoder, load_text_encoder
 from edge_ser.export.models.acoustic import AcousticEncoder
+from edge_ser.export.models.face_tokens import FaceTokenEncoder
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.onnx_export import export_onnx
 from edge_ser.export.training.default_data import Amounts, Banks, encode_all
@@ -122,7 +123,7 @@ def build_default_bundle(
     speech = load_speech_encoder(sources.speech)
     acoustic = AcousticEncoder(speech, columns, speech.width).eval()
     text = load_text_encoder(sources.text)
-    face = load_face_encoder(sources.face)
+    face = FaceTokenEncoder(load_face_encoder(sources.face, with_logits=True)).eval()
     banks = encode_all(
         data,
         SoundTokens(acoustic, frontend.audio, cache),
