@@ -259,3 +259,22 @@ class Simulation:
                 begin += chunk
             self.give(*chunks, picture=arrived)
         return self.decisions[before:]
+
+
+class SinkLog:
+    """A sink that notes what kind of thing it was given."""
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+
+    def push_audio(self, *_: Any, **__: Any) -> bool:
+        self.got.append("sound")
+        return True
+
+    def push_video(self, *_: Any, **__: Any) -> bool:
+        self.got.append("picture")
+        return True
+
+    def push_text(self, *_: Any, **__: Any) -> bool:
+        self.got.append("words")
+        return True
