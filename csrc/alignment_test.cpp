@@ -127,12 +127,12 @@ TEST_CASE("72 hours: nothing is allocated, no counter wraps, the window stays in
   Aligner aligner({}, live_sources());
   LiveWindow window;
   Jitter jitter(Noise::kUniform, 10.0, 1);
-  const std::vector<float> sound(13 * 20, 1.0f), picture(8, 2.0f), face(16, 3.0f);
+  const std::vector<float> sound(13 * 40, 1.0f), picture(8, 2.0f), face(16, 3.0f);
   // Both cross a power of two that a narrower counter would stumble over.
   const std::int64_t start = (std::int64_t{1} << 31) - 16000 * 3600;
   const std::int64_t counter = (std::int64_t{1} << 53) - 16000 * 3600;
   constexpr double kSound = 80e-6, kCamera = -150e-6;
-  constexpr std::int64_t kHours = 72, kBuffer = 3200;
+  constexpr std::int64_t kHours = 72, kBuffer = 6400;
   constexpr std::int64_t kBuffers = kHours * 3600 * 16000 / kBuffer;
   const auto drifted = [](std::int64_t ticks, double drift) {
     return ticks + std::llround(static_cast<double>(ticks) * drift);
@@ -149,10 +149,10 @@ TEST_CASE("72 hours: nothing is allocated, no counter wraps, the window stays in
     aligner.push_frames(2, std::nullopt, start + t, face);
     aligner.push_interval(3, counter + t, counter + t + kBuffer, i);
     // Every half minute, for the simulation's sake; live it is every half second.
-    if (i < 1500 || i % 150 != 0) continue;
+    if (i < 750 || i % 75 != 0) continue;
     const std::int64_t newest = *aligner.newest(0);
     window.read(aligner, newest);
-    const double truth = static_cast<double>(t + 19 * 160) * (1.0 + kSound);
+    const double truth = static_cast<double>(t + 39 * 160) * (1.0 + kSound);
     worst_offset = std::max(worst_offset, std::abs(static_cast<double>(newest - start) - truth));
     worst_drift = std::max(worst_drift, std::abs(aligner.clock(0)->drift_ppm - 80.0));
     worst_drift = std::max(worst_drift, std::abs(aligner.clock(1)->drift_ppm + 150.0));
@@ -165,11 +165,11 @@ TEST_CASE("72 hours: nothing is allocated, no counter wraps, the window stays in
   CHECK(worst_offset < 3.0 * 16);
   CHECK(worst_drift < 10.0);
   CHECK(worst_gap <= 480);
-  CHECK(aligner.counters(0).stored == static_cast<std::uint64_t>(kBuffers) * 20);
+  CHECK(aligner.counters(0).stored == static_cast<std::uint64_t>(kBuffers) * 40);
   CHECK(aligner.counters(0).missing == 0);
   CHECK(aligner.counters(0).steps + aligner.counters(1).steps == 0);
   CHECK(aligner.counters(2).stored == static_cast<std::uint64_t>(kBuffers));
-  CHECK(aligner.clock(0)->position == counter + (kBuffers - 1) * kBuffer + 19 * 160);
+  CHECK(aligner.clock(0)->position == counter + (kBuffers - 1) * kBuffer + 39 * 160);
 }
 
 TEST_CASE("trouble allocates nothing either") {

@@ -96,7 +96,7 @@ TEST_CASE("after a minute of 10 ms jitter drift is known to 10 ppm and offset to
     for (const Fate fate : {Fate::kNothing, Fate::kBursts, Fate::kDrops, Fate::kStop}) {
       CAPTURE(static_cast<int>(noise));
       CAPTURE(static_cast<int>(fate));
-      const Worst worst = worst_of(noise, fate, 20, std::int64_t{1} << 31);
+      const Worst worst = worst_of(noise, fate, 8, std::int64_t{1} << 31);
       CHECK(worst.drift < 10.0);
       CHECK(worst.offset < 2.0);
     }
@@ -122,9 +122,9 @@ TEST_CASE("the answer does not depend on where the clocks started") {
 TEST_CASE("jitter and bursts are not taken for steps") {
   for (const Noise noise : {Noise::kUniform, Noise::kNormal, Noise::kQueue}) {
     CAPTURE(static_cast<int>(noise));
-    CHECK(worst_of(noise, Fate::kNothing, 20, 0).steps == 0);
+    CHECK(worst_of(noise, Fate::kNothing, 10, 0).steps == 0);
   }
-  CHECK(worst_of(Noise::kUniform, Fate::kBursts, 20, 0).steps == 0);
+  CHECK(worst_of(Noise::kUniform, Fate::kBursts, 10, 0).steps == 0);
 }
 
 TEST_CASE("a step is found, measured and dated back to where it began") {
