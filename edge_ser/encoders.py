@@ -17,7 +17,8 @@ from edge_ser.frontends.audio_stream import AudioFeatureStream
 from edge_ser.frontends.text import TextFrontend
 from edge_ser.frontends.video import FaceFrontend
 from edge_ser.fusion import Fusion
-from edge_ser.runtime.backend import open_session
+from edge_ser.runtime.backend import is_tensorrt, open_session
+from edge_ser.runtime.profiles import graph_shapes
 from edge_ser.runtime.session import FloatTensor, Session
 from edge_ser.timing import StageTimer
 
@@ -62,7 +63,11 @@ class Encoders:
             def opened(name: GraphName) -> Session:
                 entry = manifest.graphs[name]
                 session = open_session(
-                    bundle.graph_path(name), entry.inputs, entry.outputs, backend=backend
+                    bundle.graph_path(name),
+                    entry.inputs,
+                    entry.outputs,
+                    backend=backend,
+                    shapes=graph_shapes(manifest, name) if is_tensorrt(backend) else None,
                 )
                 stack.callback(session.close)
                 return session

@@ -115,6 +115,11 @@ def _open_tensorrt(
     )
 
 
+def is_tensorrt(backend: str) -> bool:
+    """Whether engines are compiled for this backend, so that it needs shapes."""
+    return backend in BACKENDS and backend not in _PROVIDERS
+
+
 def check_backend(backend: str) -> None:
     """Raise `ConfigError`, which lists the known names, unless `backend` is one of them."""
     if backend not in BACKENDS:
