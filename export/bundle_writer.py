@@ -41,7 +41,7 @@ DEFAULT_LICENCES: Final[tuple[Path, ...]] = tuple(
 )
 """Full texts for what the default bundle is made of: Whisper, MiniLM, face-api, BlazeFace."""
 
-_DTYPES: Final = {
+_DTYPES: Final[dict[int, str]] = {
     TensorProto.FLOAT: "float32",
     TensorProto.FLOAT16: "float16",
     TensorProto.INT64: "int64",
@@ -150,8 +150,10 @@ def tensor_specs(
     for value in values:
         tensor = value.type.tensor_type
         if tensor.elem_type not in _DTYPES:
-            kind = TensorProto.DataType.Name(tensor.elem_type)
-            raise BundleError(f"the tensor {value.name} is {kind}, which bundles do not carry")
+            raise BundleError(
+                f"the tensor {value.name} has ONNX element type {tensor.elem_type}, which bundles "
+                "do not carry"
+            )
         shape = [
             int(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param or f"axis_{axis}"
             for axis, dim in enumerate(tensor.shape.dim)

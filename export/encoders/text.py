@@ -181,7 +181,7 @@ def load_text_encoder(
         from transformers.utils import logging as progress
     except ImportError as error:
         raise MissingExtraError("Loading a text encoder", "train") from error
-    progress.disable_progress_bar()  # a library never prints
+    progress.disable_progress_bar()  # type: ignore[no-untyped-call]  # a library never prints
     resolved = resolve_text_source(source)
     try:
         config = AutoConfig.from_pretrained(resolved, trust_remote_code=False)

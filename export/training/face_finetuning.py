@@ -125,11 +125,12 @@ class FaceTask(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW under one cycle."""
         parameters = list(self.encoder.parameters())
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in parameters if p.ndim > 1]},
+            {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
+        ]
         optimizer = torch.optim.AdamW(
-            [
-                {"params": [p for p in parameters if p.ndim > 1]},
-                {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
-            ],
+            groups,
             lr=self.config.learning_rate,
             weight_decay=self.config.weight_decay,
         )
