@@ -1,11 +1,14 @@
 #include "pitch.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
 #include "bindings/options.h"
+#include "pitch_evidence.h"
+#include "samples.h"
 
 namespace py = pybind11;
 
@@ -62,6 +65,42 @@ py::array_t<float> compute(const Pitch& self, const py::object& samples) {
   return first_rows(rows, count);
 }
 
+using Geometry = edge_ser::PitchGeometry;
+
+// Features of every hop of a clip whose frame 0 is centred on its hop's evidence.
+py::tuple pitch_evidence(const py::object& samples, int first_center) {
+  const Samples view(samples);
+  PitchOptions options;
+  options.first_center = first_center;
+  options.validate();
+  edge_ser::check_finite(view.view());
+  const std::span<const float> clip = view.view();
+  const int first_end = (first_center + Geometry::kEvidenceDelay - 1) % Geometry::kHop + 1;
+  const std::size_t hops = (clip.size() + 1600) / Geometry::kHop;
+  py::array_t<float> rows = make_frames(hops, Geometry::kFeatures);
+  float* to = rows.mutable_data();
+  {
+    py::gil_scoped_release release;
+    edge_ser::PitchEvidence evidence;
+    edge_ser::PitchEvidence::Features features;
+    std::array<float, Geometry::kHop> hop;
+    for (std::size_t h = 0; h < hops; ++h) {
+      const std::int64_t begin = first_end + (static_cast<std::int64_t>(h) - 1) * Geometry::kHop;
+      for (std::int64_t i = 0; i < Geometry::kHop; ++i) {
+        const std::int64_t at = begin + i;
+        hop[static_cast<std::size_t>(i)] =
+            at >= 0 && at < static_cast<std::int64_t>(clip.size())
+                ? std::clamp(clip[static_cast<std::size_t>(at)], -1e6f, 1e6f)
+                : 0.0f;
+      }
+      evidence.process(hop.data(), features);
+      std::copy(features.begin(), features.end(), to + h * Geometry::kFeatures);
+    }
+  }
+  return py::make_tuple(rows,
+                        (first_end - Geometry::kEvidenceDelay - first_center) / Geometry::kHop);
+}
+
 }  // namespace
 
 void bind_pitch(py::module_& m) {
@@ -105,4 +144,10 @@ void bind_pitch(py::module_& m) {
            (std::string("compute(self, samples: numpy.typing.NDArray[typing.Any])") + frames +
             "Frames of a whole clip; does not touch the stream.")
                .c_str());
+  m.def(
+      "pitch_evidence", &pitch_evidence, py::arg("samples"), py::arg("first_center") = 200,
+      "pitch_evidence(samples: numpy.typing.NDArray[typing.Any], first_center: int = 200) -> "
+      "tuple[numpy.typing.NDArray[numpy.float32], int]\n\n"
+      "What the tracker's scorer sees, for fitting it: the features ``[hops, dim]`` of every hop\n"
+      "of a clip, with silence around it, and the (negative) frame number of the first row.");
 }

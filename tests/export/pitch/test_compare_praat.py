@@ -1,0 +1,43 @@
+"""The comparison with Praat: how agreement is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_ser.errors import ConfigError
+from edge_ser.export.pitch.compare_praat import ClipPitch, agreement, choose
+
+
+def clip(praat: list[float], kernel: list[float]) -> ClipPitch:
+    zeros = np.zeros(len(praat))
+    return ClipPitch(True, np.array(praat), zeros, np.array(kernel), zeros + 2, zeros)
+
+
+def test_agreement_of_known_frames() -> None:
+    result = agreement([clip([0, 0, 100, 100, 100, 200], [0, 90, 100, 50, 0, 200])])
+    assert result.frames == 6
+    assert result.voicing_agreement == pytest.approx(4 / 6)
+    assert result.only_praat == pytest.approx(1 / 6)
+    assert result.only_kernel == pytest.approx(1 / 6)
+    assert result.gross == pytest.approx(1 / 3)
+    assert result.gross_below == pytest.approx(1 / 3)
+    assert result.median_cents == 0.0
+    assert result.hnr_difference_db == pytest.approx(2.0)
+
+
+def test_half_of_the_chosen_are_women_and_a_seed_fixes_the_choice(tmp_path: Path) -> None:
+    for actor in (1, 2, 3, 4):
+        for take in range(5):
+            (tmp_path / f"03-01-0{take + 1}-01-01-01-0{actor}.flac").touch()
+    chosen = choose(tmp_path, 8, seed=1)
+    assert len(set(chosen)) == 8
+    assert sum(int(path.stem[-2:]) % 2 == 0 for path in chosen) == 4
+    assert chosen == choose(tmp_path, 8, seed=1)
+
+
+def test_too_few_recordings_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=str(tmp_path)):
+        choose(tmp_path, 4, seed=1)
