@@ -28,17 +28,29 @@ def generate() -> str:
         text = (Path(folder) / "edge_ser" / "_kernels.pyi").read_text(encoding="utf-8")
     text = re.sub(r'\A""".*?"""\n', HEADER, text, flags=re.DOTALL)
     text = re.sub(r"(__version__: str) = .*", r"\1", text)
+    # A property made from a method says its type only in the first line of its docstring.
+    text = re.sub(
+        r'def (\w+)\(\*args, \*\*kwargs\):(\s+"""\s+)\1\(self\) -> (.+)\n',
+        r"def \1(self) -> \3:\2\n",
+        text,
+    )
+    text = text.replace(
+        "__getstate__(self) -> dict:", "__getstate__(self) -> dict[str, typing.Any]:"
+    )
+    text = text.replace("(self, arg0: dict)", "(self, state: dict[str, typing.Any])")
+    text = re.sub(r'^(class \w+:\n) +""".*?"""\n', r"\1", text, flags=re.DOTALL | re.MULTILINE)
     # The docstrings stay in the module, where help() finds them: a stub holds types only.
     text = re.sub(r'^( +)""".*?"""\n', r"\1...\n", text, flags=re.DOTALL | re.MULTILINE)
     text = text.replace("def __eq__(self, other: typing.Any)", "def __eq__(self, other: object)")
-    formatted = subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "--stdin-filename", "_kernels.pyi", "-"],
-        input=text,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return formatted.stdout
+    for command in (["check", "--fix-only", "--quiet"], ["format"]):
+        text = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(STUBS), "-"],
+            input=text,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    return text
 
 
 def main() -> None:

@@ -17,7 +17,9 @@ def stub_names() -> dict[str, set[str]]:
     for node in ast.parse(STUBS.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef):
             names[node.name] = {
-                item.name for item in node.body if isinstance(item, ast.FunctionDef)
+                item.name if isinstance(item, ast.FunctionDef) else ast.unparse(item.target)
+                for item in node.body
+                if isinstance(item, (ast.FunctionDef, ast.AnnAssign))
             }
         elif isinstance(node, ast.FunctionDef):
             names[node.name] = set()
