@@ -9,7 +9,19 @@ import typer
 from rich.console import Console
 
 from edge_ser import __version__
-from edge_ser.cli import bundle, demo, devices, doctor, live, recognize
+from edge_ser.cli import (
+    bench,
+    build_engine,
+    bundle,
+    compare,
+    demo,
+    devices,
+    doctor,
+    engines,
+    live,
+    recognize,
+    train,
+)
 from edge_ser.errors import EdgeSerError
 
 EXIT_BUG = 1
@@ -28,7 +40,13 @@ app.command("demo")(demo.demo)
 app.command("live")(live.live)
 app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
+app.command("train")(train.train)
+app.command("evaluate")(train.evaluate)
+app.command("build-engine")(build_engine.build_engine)
+app.command("compare")(compare.compare)
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(engines.app, name="engines")
+app.add_typer(bench.app, name="bench")
 
 
 def _version(wanted: bool) -> None:
