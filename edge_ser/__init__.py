@@ -29,7 +29,8 @@ if TYPE_CHECKING:
         MissingExtraError,
     )
     from edge_ser.recognizer import EdgeRecognizer
-    from edge_ser.result import Decision, ModalityReport, Window
+    from edge_ser.result import Decision, LiveDecision, ModalityReport, StreamHealth, Window
+    from edge_ser.stream import EmotionStream
 
 __version__ = "0.1.0"
 
@@ -42,10 +43,13 @@ _HOMES = {
     "Decision": "result",
     "EdgeRecognizer": "recognizer",
     "EdgeSerError": "errors",
+    "EmotionStream": "stream",
     "EngineError": "errors",
+    "LiveDecision": "result",
     "MediaError": "errors",
     "MissingExtraError": "errors",
     "ModalityReport": "result",
+    "StreamHealth": "result",
     "Transcript": "capture.transcript",
     "Window": "result",
     "Word": "capture.transcript",
@@ -63,10 +67,13 @@ __all__ = [
     "Decision",
     "EdgeRecognizer",
     "EdgeSerError",
+    "EmotionStream",
     "EngineError",
+    "LiveDecision",
     "MediaError",
     "MissingExtraError",
     "ModalityReport",
+    "StreamHealth",
     "Transcript",
     "Window",
     "Word",
