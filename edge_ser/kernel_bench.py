@@ -47,7 +47,7 @@ class Task:
         return {name: value / ours for name, value in self.microseconds.items() if name != OURS}
 
 
-def speech_like_sound(seconds: int = SECONDS, rate: int = SAMPLE_RATE) -> Samples:
+def speech_like_sound(seconds: int, rate: int = SAMPLE_RATE) -> Samples:
     """Return a deterministic sound with voiced, unvoiced and silent stretches, float32."""
     rng = np.random.default_rng(0)
     time_axis = np.arange(seconds * rate) / rate
@@ -158,7 +158,7 @@ def _other_tasks(sound: Samples) -> list[Task]:
 
 def make_tasks() -> list[Task]:
     """Return every task, with the implementations that are installed."""
-    sound = speech_like_sound()
+    sound = speech_like_sound(SECONDS)
     return [
         *_mfcc_tasks(sound),
         *_log_mel_tasks(sound),

@@ -1,0 +1,63 @@
+"""`edge-ser bench kernels`: the figures are medians of interleaved runs, and complete."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from edge_ser import kernel_bench
+from edge_ser.cli import bench
+from edge_ser.kernel_bench import OURS, Task, measure
+
+
+def spin(milliseconds: float) -> None:
+    end = time.process_time() + milliseconds / 1000
+    while time.process_time() < end:
+        pass
+
+
+def test_medians_are_per_unit_and_compared_with_ours():
+    order = []
+    task = Task(
+        "spin",
+        "unit",
+        10,
+        {
+            OURS: lambda: (order.append("ours"), spin(2)),
+            "other": lambda: (order.append("other"), spin(6)),
+        },
+    )
+    measure(task, 3)
+    assert order == ["ours", "other"] * 4  # one warm-up, then three rounds, in turn
+    assert task.microseconds[OURS] == pytest.approx(200, rel=0.5)
+    assert task.speedups() == {"other": pytest.approx(3, rel=0.5)}
+
+
+def test_every_task_runs_and_gives_as_many_units_as_it_says(monkeypatch):
+    monkeypatch.setattr(kernel_bench, "SECONDS", 1)
+    tasks = kernel_bench.make_tasks()
+    for task in tasks:
+        assert OURS in task.runs
+        assert task.units in range(98, 102)
+        task.runs[OURS]()
+
+
+def test_the_command_prints_json(monkeypatch):
+    monkeypatch.setattr(kernel_bench, "make_tasks", lambda: [Task("t", "frame", 1, {OURS: int})])
+    result = CliRunner().invoke(bench.app, ["kernels", "--json", "--rounds", "2"])
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert figures["rounds"] == 2
+    assert figures["tasks"][0]["microseconds"][OURS] >= 0
+    assert CliRunner().invoke(bench.app, ["kernels", "--rounds", "1"]).exit_code == 0
+
+
+def test_the_sound_is_deterministic_and_within_full_scale():
+    sound = kernel_bench.speech_like_sound(1)
+    np.testing.assert_array_equal(sound, kernel_bench.speech_like_sound(1))
+    assert sound.dtype == np.float32
+    assert 0.1 < np.abs(sound).max() <= 1.0
