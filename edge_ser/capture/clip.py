@@ -140,20 +140,23 @@ class Clip(ABC):
         """What was wrong with the clip but could be worked around, as far as it has been read."""
         return ()
 
-    def segments(self, seconds: float = 10.0, frames_per_second: float = 5.0) -> Iterator[Segment]:
+    def segments(
+        self, seconds: float = 10.0, frames_per_second: float | None = 5.0
+    ) -> Iterator[Segment]:
         """Give the whole clip as consecutive segments, holding one at a time in memory.
 
         Args:
             seconds: length of a segment; the last may be shorter.
             frames_per_second: pictures sampled a second; the others are decoded only where that
-                is needed, and never converted.
+                is needed, and never converted. None leaves the pictures unread: the clip then ends
+                where its sound does.
 
         Raises:
             ConfigError: if an argument is not positive.
             MediaError: if nothing of the clip can be decoded.
         """
         length = sample_count("seconds", seconds)
-        sampler = PictureSampler(frames_per_second)
+        sampler = None if frames_per_second is None else PictureSampler(frames_per_second)
         return self._segments(length, sampler)
 
     def close(self) -> None:  # noqa: B027 - a clip in memory has nothing to let go of
@@ -172,14 +175,14 @@ class Clip(ABC):
 
     @abstractmethod
     def _open_tracks(
-        self, sampler: PictureSampler
+        self, sampler: PictureSampler | None
     ) -> tuple[SoundTrack | None, PictureTrack | None]:
-        """Start reading the sound and the pictures from the beginning."""
+        """Start reading the sound and, if there is a sampler, the pictures from the beginning."""
 
     def _after_reading(self, end: int) -> None:  # noqa: B027 - most have nothing to judge
         """Judge what was read, once all of it was; `end` is the time where the clip ended."""
 
-    def _segments(self, length: int, sampler: PictureSampler) -> Iterator[Segment]:
+    def _segments(self, length: int, sampler: PictureSampler | None) -> Iterator[Segment]:
         sound, pictures = self._open_tracks(sampler)
         tracks = [t for t in (sound, pictures) if t is not None]
         try:
@@ -269,12 +272,13 @@ class MemoryClip(Clip):
         return self._warnings
 
     def _open_tracks(
-        self, sampler: PictureSampler
+        self, sampler: PictureSampler | None
     ) -> tuple[SoundTrack | None, PictureTrack | None]:
         end = self.duration or 0
         sound = _MemorySound(self.samples) if self.has_audio else None
-        pictures = _MemoryPictures(self.frames, end, sampler) if self.has_video else None
-        return sound, pictures
+        if sampler is None or not self.has_video:
+            return sound, None
+        return sound, _MemoryPictures(self.frames, end, sampler)
 
 
 _NO_SAMPLES: Samples = np.zeros(0, dtype=np.float32)

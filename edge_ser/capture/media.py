@@ -187,12 +187,13 @@ class MediaClip(Clip):
                 track.close()
 
     def _open_tracks(
-        self, sampler: PictureSampler
+        self, sampler: PictureSampler | None
     ) -> tuple[SoundTrack | None, PictureTrack | None]:
         self.close()
         self._cut_short = None
         self._sound = self._open_sound() if self.has_audio else None
-        self._pictures = self._open_pictures(sampler) if self.has_video else None
+        wanted = sampler if self.has_video else None
+        self._pictures = None if wanted is None else self._open_pictures(wanted)
         return self._sound, self._pictures
 
     def _open_sound(self) -> FileSoundTrack:
@@ -223,7 +224,8 @@ class MediaClip(Clip):
         return min(start_of(container.streams[i]) for i in indices)
 
     def _after_reading(self, end: int) -> None:
-        if end == 0:
+        whole = self._pictures is not None or not self.has_video
+        if end == 0 and whole:
             raise MediaError(
                 f"nothing of {self._path} can be decoded: " + ("; ".join(self.warnings) or "empty")
             )
@@ -231,8 +233,10 @@ class MediaClip(Clip):
             self.absent["audio"] = "nothing of its sound can be decoded"
         if self._pictures is not None and not self._pictures.end:
             self.absent["video"] = "none of its pictures can be decoded"
-        wanted_all = self._sound_index is None or self._sound is not None
-        if wanted_all and self.duration is not None and end < self.duration - _CUT_SHORT:
+        read_all = (self._sound_index is None or self._sound is not None) and (
+            self._picture_index is None or self._pictures is not None
+        )
+        if read_all and self.duration is not None and end < self.duration - _CUT_SHORT:
             self._cut_short = (
                 f"the file says that it lasts {self.duration / SAMPLE_RATE:.1f} s, but ends after "
                 f"{end / SAMPLE_RATE:.1f} s: it was cut short"

@@ -96,8 +96,7 @@ class SpeechToText:
         Raises:
             MediaError: if nothing of the clip can be decoded.
         """
-        # One picture in a quarter of an hour: the pictures are not what is wanted here.
-        segments = clip.segments(_PIECE_SECONDS, frames_per_second=1e-3)
+        segments = clip.segments(_PIECE_SECONDS, frames_per_second=None)
         return self._transcript(s.samples for s in segments)
 
     def words(self, span: SpeechSpan) -> tuple[Word, ...]:

@@ -289,6 +289,22 @@ def four_hours_of_pictures(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("kept_in_memory", [True, False])
+def test_the_sound_can_be_read_without_the_pictures(
+    recording: Recording, make_tone: Maker, make_pictures: Maker, kept_in_memory: bool
+) -> None:
+    path = recording("c.mkv", sound=make_tone(1.0), pictures=make_pictures(50))
+    with read_clip(path) if kept_in_memory else open_clip(path) as clip:
+        heard = list(clip.segments(0.75, frames_per_second=None))
+        assert clip.warnings == ()
+        both = list(clip.segments(10.0))
+    assert [s.stop for s in heard] == [12000, 16000]
+    assert all(s.frames == () for s in heard)
+    sound = np.concatenate([s.samples for s in heard])
+    np.testing.assert_array_equal(sound, both[0].samples[: len(sound)])
+    assert len(both[0].frames) == 10
+
+
 @pytest.mark.parametrize("make", [four_hours_of_sound, four_hours_of_pictures])
 def test_four_hours_stay_in_bounded_memory(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     process = psutil.Process()
