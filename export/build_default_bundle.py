@@ -48,6 +48,9 @@ from edge_ser.export.weight_storage import quantize_dynamic, store_half
 from edge_ser.frontends.audio import default_audio_config
 
 COMMAND: Final = "python -m edge_ser.export.build_default_bundle --data DIR --output DIR"
+TEXT_COMMAND: Final = (
+    "python -m edge_ser.export.training.text_finetuning DIR/goemotions_ekman runs/text"
+)
 LICENCE: Final = (
     "The weights were trained on RAVDESS (CC BY-NC-SA 4.0) and FER2013 (research use): use them "
     "for research and other non-commercial purposes, share changed weights alike, and train your "
@@ -292,7 +295,7 @@ def _content(
             pairing="label-paired",
             held_out="actors, pictures and texts: see splits; temperatures were fitted on the "
             "validation parts, scores are on the test parts",
-            command=COMMAND,
+            command=command(sources, amounts),
             seed=seed,
         ),
         licence=LICENCE,
@@ -307,6 +310,17 @@ def _content(
         },
         scores=calibrated.scores,
         notes=NOTES,
+    )
+
+
+def command(sources: Sources, amounts: Amounts) -> str:
+    """Give the command that makes the same bundle again, without folders of this machine."""
+    text = "minilm-l6" if sources.text == DEFAULT_TEXT_SOURCE else "runs/text/model"
+    made = f" (the text encoder by {TEXT_COMMAND})" if sources.text != DEFAULT_TEXT_SOURCE else ""
+    return (
+        f"{COMMAND} --text {text} --face {Path(sources.face).name} "
+        f"--faces-per-label {amounts.faces_per_label} --sound-copies {amounts.sound_copies} "
+        f"--face-copies {amounts.face_copies}{made}"
     )
 
 

@@ -32,12 +32,12 @@ NEUTRAL: Final = EMOTIONS.index("neutral")
 COVERAGE: Final = 0.9
 """Share of the validation examples that a bundle decides on; it abstains on the others."""
 OPTIMISATION: Final = Optimisation(
-    learning_rate=8e-4, weight_decay=0.05, batch_size=64, epochs=10, alone_weight=0.5, average=0.99
+    learning_rate=8e-4, weight_decay=0.05, batch_size=64, epochs=9, alone_weight=0.5, average=0.99
 )
 AUGMENTATION: Final = TokenAugmentation(
     crop_share=0.3, crop=(0.6, 1.0), time_masks=2, time_mask_share=0.1, noise=0.1, word_dropout=0.1
 )
-PAIRS: Final = 3000
+PAIRS: Final = 1500
 """Label-paired examples that each of validation and test hold."""
 
 FloatArray = npt.NDArray[np.float64]
