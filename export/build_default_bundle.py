@@ -125,6 +125,7 @@ def build_default_bundle(
     columns = int(frontend.audio.mfcc["num_ceps"]) + 4
     speech = load_speech_encoder(sources.speech)
     acoustic = AcousticEncoder(speech, columns, speech.width).eval()
+    amounts = amounts or Amounts()
     text = load_text_encoder(sources.text)
     face = FaceTokenEncoder(load_face_encoder(sources.face, with_logits=True)).eval()
     banks = encode_all(
@@ -132,7 +133,7 @@ def build_default_bundle(
         SoundTokens(acoustic, frontend.audio, cache),
         TextTokens(text, frontend.text, text.tokenizer_file, cache),
         FaceTokens(face, cache),
-        amounts or Amounts(),
+        amounts,
         console,
     )
     if console is not None:
@@ -146,8 +147,9 @@ def build_default_bundle(
     calibrated = calibrate(fusion, banks, seed)
     with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
         graphs = export_graphs(Path(folder), acoustic, text, face, sources, fusion, columns)
+        command = command_of(sources, amounts)
         return write_bundle(
-            output, _content(graphs, frontend, text, banks, calibrated, version, seed)
+            output, _content(graphs, frontend, text, banks, calibrated, version, seed, command)
         )
 
 
@@ -274,6 +276,7 @@ def _content(
     calibrated: Calibrated,
     version: str,
     seed: int,
+    command: str,
 ) -> BundleContent:
     speakers = {
         part: sorted({item.speaker or "" for item in banks.items["audio"].parts[part]})
@@ -295,7 +298,7 @@ def _content(
             pairing="label-paired",
             held_out="actors, pictures and texts: see splits; temperatures were fitted on the "
             "validation parts, scores are on the test parts",
-            command=command(sources, amounts),
+            command=command,
             seed=seed,
         ),
         licence=LICENCE,
@@ -313,7 +316,7 @@ def _content(
     )
 
 
-def command(sources: Sources, amounts: Amounts) -> str:
+def command_of(sources: Sources, amounts: Amounts) -> str:
     """Give the command that makes the same bundle again, without folders of this machine."""
     text = "minilm-l6" if sources.text == DEFAULT_TEXT_SOURCE else "runs/text/model"
     made = f" (the text encoder by {TEXT_COMMAND})" if sources.text != DEFAULT_TEXT_SOURCE else ""
