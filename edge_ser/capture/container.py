@@ -71,9 +71,12 @@ def open_container(path: Path) -> InputContainer:
 
     # The prefix and the list keep a file from being taken for, or leading to, an address.
     # Plain PCM comes in crumbs otherwise; other formats have no such option and ignore it.
+    # (PyAV's `options` would also go to the streams, and crashes older releases on MPEG.)
     options = {"protocol_whitelist": "file", "max_size": str(_PCM_PACKET)}
     try:
-        container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
+        container = av.open(
+            f"file:{path.absolute()}", container_options=options, metadata_errors="replace"
+        )
     except (av.FFmpegError, ValueError) as error:
         raise MediaError(f"{path} cannot be opened: {_explain(path, error)}") from error
     names = set(container.format.name.split(","))

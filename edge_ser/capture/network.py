@@ -87,7 +87,10 @@ class NetworkSource(LiveSource):
         options = {"protocol_whitelist": _PROTOCOLS, **_LOW_DELAY}
         try:
             container = av.open(
-                self._address, options=options, timeout=self._timeout, metadata_errors="replace"
+                self._address,
+                container_options=options,
+                timeout=self._timeout,
+                metadata_errors="replace",
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
