@@ -85,7 +85,13 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
         # Lightning writes to a temporary file and renames: a kill leaves the previous epoch whole.
         callbacks.append(
-            ModelCheckpoint(dirpath=folder, filename="epoch", save_last=True, save_top_k=1)
+            ModelCheckpoint(
+                dirpath=folder,
+                filename="epoch",
+                save_last=True,
+                save_top_k=1,
+                save_on_train_epoch_end=True,
+            )
         )
         loggers = [CSVLogger(folder, "", "csv"), TensorBoardLogger(folder, "", "tensorboard")]
     if validation is not None and fitting.optimisation.patience < fitting.optimisation.epochs:
@@ -113,6 +119,12 @@ def fit(
             }
         )
         last = None if folder is None else folder / LAST
+        if last is not None and last.is_file():
+            # Lightning fetches the first batch before it tells the sampler which epoch it is.
+            done = int(torch.load(last, map_location="cpu", weights_only=True)["epoch"]) + 1
+            order = loader.sampler
+            if isinstance(order, EpochOrder):
+                order.set_epoch(done)
         trainer.fit(
             task,
             loader,

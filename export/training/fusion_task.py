@@ -36,7 +36,7 @@ class FusionTask(lightning.LightningModule):
         class_weights: float [labels], or None.
         noise: deviation of the noise that is added to standardised tokens.
         mixup: alpha of mixup's beta distribution; 0 for none.
-        seed: decides dropout, hidden modalities, noise and mixup of every epoch.
+        seed: decides dropout, hidden modalities, noise and mixup of every step.
     """
 
     def __init__(
@@ -90,12 +90,13 @@ class FusionTask(lightning.LightningModule):
         """The model to evaluate and to export: the averaged one where averages are kept."""
         return self.averaged if self.averaged is not None else self.model
 
-    def on_train_epoch_start(self) -> None:
-        """Seed the epoch, so that a resumed run draws what an uninterrupted one would have."""
-        torch.manual_seed((self.run_seed << 20) + self.current_epoch)
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
-        """Loss of one batch."""
+        """Loss of one batch.
+
+        Every step seeds itself: a resumed run draws what an uninterrupted one would have, however
+        many numbers the loader drew when it was made.
+        """
+        torch.manual_seed((self.run_seed << 40) + (self.global_rank << 32) + self.global_step)
         present, visible = self._hide(batch)
         if self.noise:
             present = {m: (self._noisy(m, x), mask) for m, (x, mask) in present.items()}

@@ -32,7 +32,7 @@ def _clips(count: int, seed: int, augmented: bool) -> tuple[Clips, list[int], di
         sound = generator.standard_normal((int(generator.integers(12, 30)), 6)).astype(np.float32)
         sound[:, 0] += 3.0 * label
         face = generator.standard_normal((1, 4)).astype(np.float32)
-        face[:, 1] += 3.0 * label
+        face[:, 1] += 6.0 * label
         variants["audio"].append([sound])
         variants["video"].append([face])
     clips = Clips(variants, labels, AUGMENTATION if augmented else None, seed)
@@ -68,7 +68,7 @@ def _weights(fusion: Fusion) -> torch.Tensor:
 
 
 def test_it_learns_from_either_modality_alone() -> None:
-    fusion = _train(None, epochs=12)
+    fusion = _train(None, epochs=16)
     clips, labels, _ = _clips(60, 9, augmented=False)
     batch = collate([clips.example(0, i) for i in range(60)])
     true = torch.tensor(labels)
@@ -107,7 +107,7 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(tmp_path: Path) 
     folder = tmp_path / "killed"
     folder.mkdir()
     code = _RUN.format(tests=str(Path(__file__).parent), folder=str(folder))
-    process = subprocess.Popen([sys.executable, "-c", code])
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
     deadline = time.monotonic() + 240
     while not (folder / "epoch-3").exists() and time.monotonic() < deadline:
         assert process.poll() is None, "the run ended before it could be killed"
@@ -134,7 +134,9 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     )
     script = tmp_path / "run.py"
     script.write_text(code)
-    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, timeout=500)
+    subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], check=True, timeout=500, cwd=tmp_path
+    )
     both = [torch.load(tmp_path / f"weights-{r}.pt", weights_only=True) for r in (0, 1)]
     assert all(torch.equal(both[0][name], both[1][name]) for name in both[0])
 
