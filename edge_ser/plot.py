@@ -126,7 +126,7 @@ def trace(recognizer: EdgeRecognizer, clip: Clip) -> Traces:
         times=starts * block / SAMPLE_RATE,
         low=np.minimum.reduceat(envelope[0], starts) if len(starts) else envelope[0],
         high=np.maximum.reduceat(envelope[1], starts) if len(starts) else envelope[1],
-        pitch_times=np.arange(len(f0)) * 0.01,
+        pitch_times=np.arange(len(f0), dtype=np.float64) * 0.01,
         pitch=np.where(f0 > 0, f0, np.float32(np.nan)),
         faces=faces[:_THUMBNAILS],
         seconds=stop / SAMPLE_RATE,

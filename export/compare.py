@@ -133,9 +133,9 @@ def compare(
         running: list[tuple[VariantReport, Sessions]] = []
         for index, report in enumerate(reports):
             tell(f"{report.variant}: preparing")
-            sessions = _open(bundle, report, folder / str(index), calibration, stack)
-            if sessions is not None:
-                running.append((report, sessions))
+            opened = _open(bundle, report, folder / str(index), calibration, stack)
+            if opened is not None:
+                running.append((report, opened))
         if not running:
             return reports
         reference = running[0][1]
@@ -294,7 +294,7 @@ def predictions(
     Clips whose label the bundle does not know are left out.
     """
     manifest = bundle.manifest
-    rows: dict[str, list[tuple[np.ndarray, int, str]]] = {}  # type: ignore[type-arg]
+    rows: dict[str, list[tuple[np.ndarray, int, str]]] = {}
     for clip in clips:
         if clip.label not in manifest.labels:
             continue

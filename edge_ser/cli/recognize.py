@@ -81,8 +81,8 @@ def show(decision: Decision, console: Console) -> None:
     table = Table("modality", "contribution", "notes", box=None, padding=(0, 2, 0, 0))
     for modality in MODALITIES:
         report = decision.modalities[modality]
-        value = "absent" if report.contribution is None else f"{report.contribution:+.2f}"
-        table.add_row(modality, value, "; ".join(filter(None, (report.reason, *report.notes))))
+        brought = "absent" if report.contribution is None else f"{report.contribution:+.2f}"
+        table.add_row(modality, brought, "; ".join(filter(None, (report.reason, *report.notes))))
     console.print(table)
     stages = ", ".join(
         f"{name} {value:.0f}" for name, value in decision.timing_ms.items() if name != "total"

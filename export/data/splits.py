@@ -160,7 +160,9 @@ def random_80_10_10(items: Sequence[Item], *, seed: int = 0) -> Split:
         parts["train"] += drawn[2 * tenth :]
     return Split(
         "random-80-10-10",
-        *(tuple(sorted(parts[part])) for part in PARTS),
+        train=tuple(sorted(parts["train"])),
+        validation=tuple(sorted(parts["validation"])),
+        test=tuple(sorted(parts["test"])),
         protocol=f"random 80-10-10 of the clips, seed {seed}, speakers not held apart",
     )
 
@@ -179,12 +181,14 @@ def by_publisher(items: Sequence[Item]) -> Split:
     }
     parts: dict[Part, list[int]] = {part: [] for part in PARTS}
     for index, item in enumerate(items):
-        if item.split not in names:
+        if item.split is None or item.split not in names:
             raise ConfigError(f"{item.name} is in the part {item.split!r}, not one of {set(names)}")
         parts[names[item.split]].append(index)
     return Split(
         "publisher",
-        *(tuple(parts[part]) for part in PARTS),
+        train=tuple(parts["train"]),
+        validation=tuple(parts["validation"]),
+        test=tuple(parts["test"]),
         protocol="the parts that the data set's publisher made",
     )
 

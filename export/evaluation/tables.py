@@ -105,7 +105,9 @@ def paired_difference(better: RunResult, other: RunResult) -> Interval:
         raise ConfigError(
             f"{better.config.name} and {other.config.name} were not tested on the same clips"
         )
-    per_fold, every, speakers = [], [], []
+    per_fold: list[float] = []
+    every: list[float] = []
+    speakers: list[str] = []
     for first, second in zip(better.folds, other.folds, strict=True):
         gain = (first.log_probabilities.argmax(1) == first.true).astype(float)
         gain -= second.log_probabilities.argmax(1) == second.true
@@ -148,13 +150,13 @@ def markdown(scored: RunScores) -> str:
     return "\n".join(lines)
 
 
-def _interval(folds: Sequence[float], values: np.ndarray, people: Sequence[str]) -> Interval:  # type: ignore[type-arg]
+def _interval(folds: Sequence[float], values: np.ndarray, people: Sequence[str]) -> Interval:
     low, high = grouped_interval(list(values), people)
     deviation = float(np.std(folds, ddof=1)) if len(folds) > 1 else 0.0
     return Interval(float(np.mean(folds)), deviation, low, high)
 
 
-def _means(values: np.ndarray, groups: Sequence[str]) -> dict[str, float]:  # type: ignore[type-arg]
+def _means(values: np.ndarray, groups: Sequence[str]) -> dict[str, float]:
     return {
         name: float(np.mean([v for v, g in zip(values, groups, strict=True) if g == name]))
         for name in sorted(set(groups))

@@ -56,13 +56,14 @@ def _gru(gru: nn.GRU, tokens: Tensor) -> Tensor:
     order = torch.cat(
         [torch.arange(size, 2 * size), torch.arange(0, size), torch.arange(2 * size, 3 * size)]
     )
-    bias = torch.cat([gru.bias_ih_l0[order], gru.bias_hh_l0[order]])
+    weights = dict(gru.named_parameters())
+    bias = torch.cat([weights["bias_ih_l0"][order], weights["bias_hh_l0"][order]])
     answer = torch.onnx.ops.symbolic(
         "GRU",
         [
             tokens.transpose(0, 1),
-            gru.weight_ih_l0[order].unsqueeze(0),
-            gru.weight_hh_l0[order].unsqueeze(0),
+            weights["weight_ih_l0"][order].unsqueeze(0),
+            weights["weight_hh_l0"][order].unsqueeze(0),
             bias.unsqueeze(0),
         ],
         {"hidden_size": size, "linear_before_reset": 1},

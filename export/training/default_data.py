@@ -170,7 +170,7 @@ def encode_all(
     return Banks(parts, items, tuple(dict.fromkeys(problems)))
 
 
-def _bank(items: Sequence[Item], variants: Sequence[Sequence[np.ndarray]]) -> Bank:  # type: ignore[type-arg]
+def _bank(items: Sequence[Item], variants: Sequence[Sequence[np.ndarray]]) -> Bank:
     strange = {item.label for item in items} - set(EMOTIONS)
     if strange:
         raise ConfigError(f"the labels {', '.join(sorted(strange))} are not the bundle's")

@@ -208,7 +208,7 @@ def gather(
 def _half(tokens: npt.NDArray[Any]) -> Tokens:
     if not np.isfinite(tokens).all():
         raise EdgeSerError("an encoder answered a value that is not finite")
-    return np.clip(tokens, -65000, 65000).astype(np.float16)
+    return np.asarray(np.clip(tokens, -65000, 65000), np.float16)
 
 
 def _generator(name: str, number: int) -> np.random.Generator:

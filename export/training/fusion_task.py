@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import numpy as np
@@ -145,7 +145,7 @@ class FusionTask(lightning.LightningModule):
         target = torch.cat([y for _, y in self._answers])
         self._answers.clear()
         hit = (logits.argmax(1) == target).float()
-        recalls = [hit[target == label].mean() for label in target.unique()]
+        recalls = [hit[target == label].mean() for label in set(target.tolist())]
         self.log("validation_loss", cross_entropy(logits, target), prog_bar=True)
         self.log("validation_recall", torch.stack(recalls).mean(), prog_bar=True)
 
@@ -203,11 +203,12 @@ class FusionTask(lightning.LightningModule):
         share: float,
         rows: Tensor | None = None,
     ) -> Tensor:
+        weight = cast("Tensor | None", self.class_weights)
         losses = [
             cross_entropy(
                 logits if rows is None else logits[rows],
                 labels if rows is None else labels[rows],
-                weight=self.class_weights,
+                weight=weight,
                 label_smoothing=self.optimisation.label_smoothing,
             )
             for labels in ((target, target[order]) if share < 1.0 else (target,))

@@ -86,7 +86,7 @@ def speech_window(
 def _speed(samples: npt.NDArray[np.float64], factor: float) -> npt.NDArray[np.float64]:
     # Speech has little energy near 8 kHz: straight lines between samples are good enough here.
     times = np.arange(0, len(samples) - 1, factor)
-    return np.interp(times, np.arange(len(samples)), samples)
+    return np.asarray(np.interp(times, np.arange(len(samples)), samples), np.float64)
 
 
 def _room(
