@@ -16,6 +16,7 @@ from edge_ser.bundle_schema import MANIFEST_NAME, BundleManifest, FileEntry, Gra
 from edge_ser.errors import ConfigError
 from edge_ser.export.precision.typed_graph import Precision
 
+REPORT_DOCUMENT: Final = "precision"
 REPORT_NAME: Final = "precision.json"
 """Document of a derived bundle: what was done to its graphs, and what it costs."""
 
@@ -88,7 +89,7 @@ def _fill(
     manifest = source.manifest
     changed = {manifest.graphs[name].file for name in graphs}
     for entry in manifest.files():
-        if entry.file not in changed:
+        if entry.file not in changed and entry.file != REPORT_NAME:
             target = folder / entry.file
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source.path(entry), target)
@@ -106,7 +107,9 @@ def _fill(
     text = json.dumps(report, indent=1, sort_keys=True).encode()
     (folder / REPORT_NAME).write_bytes(text)
     documents = dict(manifest.documents)
-    documents["precision"] = FileEntry(file=REPORT_NAME, sha256=hashlib.sha256(text).hexdigest())
+    documents[REPORT_DOCUMENT] = FileEntry(
+        file=REPORT_NAME, sha256=hashlib.sha256(text).hexdigest()
+    )
     new = manifest.model_copy(update={"graphs": entries, "documents": documents})
     checked = BundleManifest.model_validate(new.model_dump(mode="json"))
     (folder / MANIFEST_NAME).write_text(checked.model_dump_json(indent=1), "utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -11,13 +12,14 @@ from typing import Any, Final
 from edge_ser import __version__
 from edge_ser.bundle import Bundle
 from edge_ser.bundle_schema import GRAPHS, GraphName
-from edge_ser.errors import EngineError
-from edge_ser.export.derived_bundle import NewGraph
+from edge_ser.errors import BundleError, EngineError
+from edge_ser.export.derived_bundle import REPORT_DOCUMENT, NewGraph
 from edge_ser.export.precision.accuracy import Sample
 from edge_ser.export.precision.clip_set import ENCODERS, graph_samples, read_clips
-from edge_ser.export.precision.lint import Target
+from edge_ser.export.precision.lint import Target, lint
+from edge_ser.export.precision.onnx_graph import load_model
 from edge_ser.export.precision.probe import probe_inputs
-from edge_ser.export.precision.ranges import Method
+from edge_ser.export.precision.ranges import Method, Range
 from edge_ser.export.precision.typed_graph import (
     SENSITIVITY_LIMIT,
     TypedGraph,
@@ -50,6 +52,7 @@ class PrecisionOptions:
         exclude: layers to leave in float, by graph.
         limit: error of an int8 graph above which its worst layers stay in float.
         sensitivity: whether to measure every layer's share also where none must stay in float.
+        everything: on a CPU, quantise also what is not faster for it here.
         force: whether to go on when a graph's error is over `TOLERANCE`.
     """
 
@@ -61,6 +64,7 @@ class PrecisionOptions:
     exclude: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limit: float = SENSITIVITY_LIMIT
     sensitivity: bool = False
+    everything: bool = False
     force: bool = False
 
 
@@ -101,6 +105,7 @@ class TypedBundle:
                     "left_in_float": list(graph.left_in_float),
                     "sensitivity": [asdict(row) for row in graph.sensitivity],
                     "warnings": [str(finding) for finding in graph.warnings],
+                    "ranges": {tensor: list(found) for tensor, found in graph.ranges.items()},
                 }
                 for name, graph in self.graphs.items()
             },
@@ -127,6 +132,7 @@ def typed_bundle(
     clips = []
     if options.calibration is not None:
         clips = read_clips(options.calibration, manifest, _CALIBRATION_CLIPS)
+    carried = carried_ranges(bundle)
     graphs: dict[GraphName, TypedGraph] = {}
     contents: dict[GraphName, bytes] = {}
     samples: dict[GraphName, Sequence[Sample]] = {}
@@ -140,7 +146,7 @@ def typed_bundle(
         for name in GRAPHS:
             tell(name, "reading")
             path = bundle.graph_path(name)
-            source = float_graph(name, path)
+            source = float_graph(name, path, carried.get(name))
             real = graph_samples(clips, manifest, name, sessions) if clips else []
             inputs = manifest.graphs[name].inputs
             samples[name] = real or probe_inputs(inputs, graph_shapes(manifest, name))
@@ -156,15 +162,37 @@ def typed_bundle(
                 exclude=tuple(options.exclude.get(name, ())),
                 limit=options.limit,
                 sensitivity=options.sensitivity,
+                everything=options.everything,
             )
             if typed.difference.relative > TOLERANCE[typed.precision]:
                 if not options.force:
                     raise EngineError(_too_far(typed))
                 forced.append(name)
             graphs[name] = typed
-            unchanged = typed.precision == manifest.graphs[name].precision == "fp32"
-            contents[name] = path.read_bytes() if unchanged else typed.model.SerializeToString()
+            same = typed.precision == manifest.graphs[name].precision == "fp32"
+            kept = same and not lint(load_model(path), options.target)
+            contents[name] = path.read_bytes() if kept else typed.model.SerializeToString()
     return TypedBundle(graphs, contents, samples, bool(clips), tuple(forced))
+
+
+def carried_ranges(bundle: Bundle) -> dict[str, dict[str, Range]]:
+    """Ranges of activations, by graph and tensor, that an earlier calibration left in the bundle.
+
+    Raises:
+        BundleError: the bundle's report on its precision cannot be read.
+    """
+    entry = bundle.manifest.documents.get(REPORT_DOCUMENT)
+    if entry is None:
+        return {}
+    path = bundle.path(entry)
+    try:
+        graphs = json.loads(path.read_text("utf-8"))["graphs"]
+        return {
+            graph: {t: (float(low), float(high)) for t, (low, high) in facts["ranges"].items()}
+            for graph, facts in graphs.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(f"{path}: this report cannot be read ({error})") from error
 
 
 def _too_far(typed: TypedGraph) -> str:

@@ -68,6 +68,9 @@ def build_engine(
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Measure what each int8 layer alone costs.")
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="On a CPU, int8 also where it is not faster here.")
+    ] = False,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Ignore engines in the cache.")
     ] = False,
@@ -103,6 +106,7 @@ def build_engine(
         method=method.value,
         exclude=_excluded(exclude or (), list(manifest.graphs)),
         sensitivity=sensitivity,
+        everything=everything,
         force=force,
     )
     with _progress(console) as progress:

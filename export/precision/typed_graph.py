@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 import onnx
 
-from edge_ser.errors import ConfigError
-from edge_ser.export.precision import int8_onnxruntime, int8_tensorrt
+from edge_ser.export.precision import int8_tensorrt
 from edge_ser.export.precision.accuracy import Difference, Sample, difference
 from edge_ser.export.precision.dequantize import dequantized, is_quantised
 from edge_ser.export.precision.fp16 import to_fp16
-from edge_ser.export.precision.int8_embeddings import to_int8_embeddings
+from edge_ser.export.precision.int8_choice import Int8Options, to_int8
 from edge_ser.export.precision.lint import Finding, Target, require_clean
 from edge_ser.export.precision.onnx_graph import load_model, prepared
 from edge_ser.export.precision.ranges import Method, Range, measure_ranges
-from edge_ser.export.precision.sensitivity import LayerSensitivity, QuantizePass, layers_to_leave
+from edge_ser.export.precision.sensitivity import LayerSensitivity
 
 Precision = Literal["fp32", "fp16", "int8", "mixed"]
 
 SENSITIVITY_LIMIT: Final = 0.1
 """Root mean square error of an int8 graph's outputs, over their own, above which its worst layers
 stay in float."""
-
-_SENSITIVITY_SAMPLES: Final = 8
-
-_PASSES: Final[Mapping[Target, tuple[Callable[[onnx.ModelProto], list[str]], QuantizePass]]] = {
-    "tensorrt": (int8_tensorrt.activations_of, int8_tensorrt.to_int8_tensorrt),
-    "onnxruntime": (int8_onnxruntime.activations_of, int8_onnxruntime.to_int8_onnxruntime),
-}
 
 
 @dataclass(frozen=True)
@@ -62,6 +54,7 @@ class TypedGraph:
         left_in_float: quantisable layers that were left.
         sensitivity: worst layers first; empty where nothing was measured.
         warnings: of the lint.
+        ranges: of the activations, where int8 was calibrated or the source carried them.
     """
 
     name: str
@@ -72,16 +65,22 @@ class TypedGraph:
     left_in_float: tuple[str, ...]
     sensitivity: tuple[LayerSensitivity, ...]
     warnings: tuple[Finding, ...]
+    ranges: Mapping[str, Range]
 
 
-def float_graph(name: str, path: Path) -> FloatGraph:
+def float_graph(name: str, path: Path, carried: Mapping[str, Range] | None = None) -> FloatGraph:
     """Load a graph of a bundle; an int8 one is made float again, with its ranges.
+
+    Args:
+        name: of the graph.
+        path: its file.
+        carried: ranges that the bundle carries beside the graph.
 
     Raises:
         EngineError: the file is no graph that the passes understand.
     """
     model, ranges = dequantized(load_model(path))
-    return FloatGraph(name, prepared(model), ranges)
+    return FloatGraph(name, prepared(model), {**(carried or {}), **ranges})
 
 
 def typed_graph(
@@ -96,6 +95,7 @@ def typed_graph(
     exclude: Sequence[str] = (),
     limit: float = SENSITIVITY_LIMIT,
     sensitivity: bool = False,
+    everything: bool = False,
 ) -> TypedGraph:
     """Write a precision into a graph, lint it, and measure what it changes.
 
@@ -111,6 +111,7 @@ def typed_graph(
         exclude: layers to leave in float whatever is measured.
         limit: see `SENSITIVITY_LIMIT`; layers are left automatically only where calibrated.
         sensitivity: whether to measure every layer also where none must be left.
+        everything: see `Int8Options`.
 
     Raises:
         ConfigError: int8 without real samples or ranges, or an unknown layer.
@@ -118,27 +119,12 @@ def typed_graph(
     """
     model = source.model
     precision: Precision = "fp32"
-    left = list(exclude)
-    table: list[LayerSensitivity] = []
+    left: tuple[str, ...] = ()
+    table: tuple[LayerSensitivity, ...] = ()
     if int8:
-        activations_of, quantize = _PASSES[target]
-        ranges = _ranges(source, activations_of(model), samples, calibrated, method)
-        if not calibrated:
-            left += [n for n in _without_range(model, ranges) if n not in left]
-        elif ranges:
-
-            def leaving(
-                graph: onnx.ModelProto, found: Mapping[str, Range], more: Collection[str]
-            ) -> onnx.ModelProto:
-                return quantize(graph, found, sorted({*exclude, *more}))
-
-            few = samples[:: max(1, len(samples) // _SENSITIVITY_SAMPLES)]
-            worst, table = layers_to_leave(model, ranges, few, leaving, limit, always=sensitivity)
-            left += [name for name in worst if name not in left]
-        if ranges:
-            model = quantize(model, ranges, left)
-        if target == "onnxruntime":
-            model = to_int8_embeddings(model)
+        options = Int8Options(method, tuple(exclude), limit, sensitivity, everything)
+        chosen = to_int8(source.name, model, source.ranges, target, samples, calibrated, options)
+        model, left, table = chosen.model, chosen.left, chosen.table
         precision = "int8" if is_quantised(model) else "fp32"
     if fp16:
         model = to_fp16(model)
@@ -150,32 +136,14 @@ def typed_graph(
         model=model,
         precision=precision,
         difference=difference(source.model, model, samples),
-        left_in_float=tuple(left),
-        sensitivity=tuple(table),
+        left_in_float=left,
+        sensitivity=table,
         warnings=tuple(findings),
+        ranges=_ranges(source, samples, method) if int8 and calibrated else source.ranges,
     )
 
 
-def _ranges(
-    source: FloatGraph,
-    needed: Sequence[str],
-    samples: Sequence[Sample],
-    calibrated: bool,
-    method: Method,
-) -> Mapping[str, Range]:
-    if not needed:
-        return {}
-    if calibrated:
-        return measure_ranges(source.model, samples, needed, method)
-    if not source.ranges:
-        raise ConfigError(
-            f"graph {source.name!r}: int8 needs the ranges of its activations, and the bundle's "
-            "graph carries none; give a folder of calibration clips with --calibration"
-        )
-    return source.ranges
-
-
-def _without_range(model: onnx.ModelProto, ranges: Mapping[str, Range]) -> list[str]:
-    """Layers that were in float in the source, where they were left because they are sensitive."""
-    layers = int8_tensorrt.quantisable_layers(model)
-    return [node.name for node in layers if node.input[0] not in ranges]
+def _ranges(source: FloatGraph, samples: Sequence[Sample], method: Method) -> dict[str, Range]:
+    """Of what the symmetric pass needs: a bundle carries them to where there are no clips."""
+    names = int8_tensorrt.activations_of(source.model)
+    return measure_ranges(source.model, samples, names, method)

@@ -122,6 +122,7 @@ def test_int8_for_onnxruntime_and_from_there_to_rtx_without_calibration(
         "--int8",
         "--backend",
         "onnxruntime",
+        "--everything",
         "--bundle",
         folders[0],
         "--calibration",
@@ -255,8 +256,10 @@ def test_compare_shows_every_precision_and_what_could_not_run(folders: tuple[Pat
         assert report["pipeline"]["p50"] > 0
         assert set(report["graphs"]) == set(load_bundle(folders[0]).manifest.graphs)
     assert all(g["largest"] == 0 for g in reports[0]["graphs"].values())
-    assert all(g["largest"] > 0 for g in reports[2]["graphs"].values())
-    assert reports[2]["megabytes"] < 0.5 * reports[0]["megabytes"]
+    assert all(g["largest"] > 0 for g in reports[1]["graphs"].values())
+    assert reports[1]["megabytes"] < 0.7 * reports[0]["megabytes"]
+    # Which graphs int8 makes faster is measured, so it is not the same on every machine.
+    assert reports[2]["megabytes"] < reports[0]["megabytes"]
 
 
 def test_compare_names_a_precision_that_it_does_not_know(folders: tuple[Path, Path]) -> None:
