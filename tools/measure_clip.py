@@ -126,11 +126,11 @@ def main() -> None:
     print(text)
     if options.write is not None:
         document = options.write.read_text(encoding="utf-8")
-        marked = re.compile(r"(<!-- measured -->\n).*?(\n<!-- /measured -->)", re.DOTALL)
+        marked = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
         if not marked.search(document):
             sys.exit(f"{options.write} has no lines <!-- measured --> and <!-- /measured -->")
         options.write.write_text(
-            marked.sub(lambda m: m.group(1) + text + m.group(2), document), encoding="utf-8"
+            marked.sub(lambda m: f"{m.group(1)}{text}\n{m.group(2)}", document), encoding="utf-8"
         )
 
 
