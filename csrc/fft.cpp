@@ -111,9 +111,10 @@ void RealFft::forward(std::span<const float> samples, std::span<float> re, std::
     throw std::invalid_argument("the spans do not fit an FFT of length " + std::to_string(length_));
   }
   // Halved, because the parting of even and odd samples doubles.
-  for (std::size_t i = 0; i < length_; ++i) {
-    const float value = i < samples.size() ? 0.5f * samples[i] : 0.0f;
-    (i % 2 == 0 ? buffers_.input_re : buffers_.input_im)[i / 2] = value;
+  const auto sample = [&](std::size_t i) { return i < samples.size() ? 0.5f * samples[i] : 0.0f; };
+  for (std::size_t pair = 0; pair < length_ / 2; ++pair) {
+    buffers_.input_re[pair] = sample(2 * pair);
+    buffers_.input_im[pair] = sample(2 * pair + 1);
   }
   ops_->spectrum(plan_, buffers_, re.data(), im.data());
 }
