@@ -1,6 +1,6 @@
 """The TensorRT session over a fake TensorRT and a fake CUDA: everything but the GPU.
 
-What needs a GPU is marked `gpu` and lives in `tensorrt_gpu_test.py`.
+What needs a GPU is marked `gpu` and lives in `test_tensorrt_gpu.py`.
 """
 
 from __future__ import annotations
