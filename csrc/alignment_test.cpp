@@ -3,15 +3,14 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
-#include <new>
 #include <optional>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "alignment_fixture.h"
+#include "allocation_count.h"
 #include "clock_simulation.h"
 #include "doctest/doctest.h"
 
@@ -20,22 +19,7 @@ using namespace edge_ser::fixture;
 using edge_ser::simulation::Jitter;
 using edge_ser::simulation::Noise;
 
-// Every allocation of the test program is counted, so that "none" can be checked.
-namespace {
-std::atomic<std::int64_t> allocations{0};
-}  // namespace
-
-// Calls that the compiler has inlined look mismatched to it, though malloc and free do pair up.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-#endif
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+using edge_ser::testing::allocations;
 
 namespace {
 
@@ -137,7 +121,7 @@ TEST_CASE("72 hours: nothing is allocated, no counter wraps, the window stays in
   const auto drifted = [](std::int64_t ticks, double drift) {
     return ticks + std::llround(static_cast<double>(ticks) * drift);
   };
-  const std::int64_t allocated = allocations.load();
+  const std::size_t allocated = allocations.load();
   double worst_offset = 0.0, worst_drift = 0.0;
   std::int64_t worst_gap = 0;
   for (std::int64_t i = 0; i < kBuffers; ++i) {
@@ -177,7 +161,7 @@ TEST_CASE("trouble allocates nothing either") {
   LiveWindow window;
   Jitter random(Noise::kUniform, 100.0, 4);
   const std::vector<float> sound(13 * 2, 1.0f), picture(8, 2.0f), face(16, 3.0f);
-  const std::int64_t allocated = allocations.load();
+  const std::size_t allocated = allocations.load();
   std::int64_t offset = 0, counter = 0;
   for (std::int64_t i = 0; i < 30000; ++i) {
     const double what = random.uniform();

@@ -1,10 +1,8 @@
 // A running front-end neither allocates nor grows, and its counters do not end at 2^31.
 #include <algorithm>
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
+#include "allocation_count.h"
 #include "deltas.h"
 #include "doctest/doctest.h"
 #include "log_energy.h"
@@ -14,22 +12,8 @@
 #include "prosody.h"
 #include "resampler.h"
 
-namespace {
-
-std::atomic<std::size_t> allocated_bytes{0};
-std::atomic<std::size_t> allocations{0};
-
-}  // namespace
-
-// Not inlined: the compiler would take malloc and delete for a mismatched pair.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  allocated_bytes += size;
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+using edge_ser::testing::allocated_bytes;
+using edge_ser::testing::allocations;
 
 namespace {
 
