@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 _MARKS = {"there": "[green]there[/]", "missing": "[yellow]missing[/]", "broken": "[red]broken[/]"}
@@ -28,7 +29,8 @@ def doctor(
     else:
         table = Table("part", "state", "what", "to get it", box=None, padding=(0, 2, 0, 0))
         for finding in findings:
-            table.add_row(finding.part, _MARKS[finding.state], finding.detail, finding.advice)
+            state = _MARKS[finding.state]
+            table.add_row(finding.part, state, escape(finding.detail), escape(finding.advice))
         Console(highlight=False).print(table)
     unusable = [f.part for f in findings if f.needed and f.state != "there"]
     if unusable:

@@ -169,3 +169,12 @@ def test_the_version_is_the_packages() -> None:
     from edge_ser import __version__
 
     assert run("--version").stdout.strip() == f"edge-ser {__version__}"
+
+
+def test_the_doctor_prints_whole_commands() -> None:
+    findings = json.loads(run("doctor", "--json").stdout)
+    shown = "".join(run("doctor").stdout.split())
+    for finding in findings.values():
+        if "[" in finding["advice"]:
+            assert finding["advice"].split("[")[1].split("]")[0] in shown
+            assert "[" in shown
