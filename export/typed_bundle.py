@@ -151,19 +151,22 @@ def typed_bundle(
             inputs = manifest.graphs[name].inputs
             samples[name] = real or probe_inputs(inputs, graph_shapes(manifest, name))
             tell(name, "writing precision")
-            typed = typed_graph(
-                source,
-                options.target,
-                fp16=options.fp16,
-                int8=options.int8,
-                samples=samples[name],
-                calibrated=bool(real),
-                method=options.method,
-                exclude=tuple(options.exclude.get(name, ())),
-                limit=options.limit,
-                sensitivity=options.sensitivity,
-                everything=options.everything,
-            )
+            try:
+                typed = typed_graph(
+                    source,
+                    options.target,
+                    fp16=options.fp16,
+                    int8=options.int8,
+                    samples=samples[name],
+                    calibrated=bool(real),
+                    method=options.method,
+                    exclude=tuple(options.exclude.get(name, ())),
+                    limit=options.limit,
+                    sensitivity=options.sensitivity,
+                    everything=options.everything,
+                )
+            except EngineError as error:
+                raise EngineError(f"{name}: {error}") from error
             if typed.difference.relative > TOLERANCE[typed.precision]:
                 if not options.force:
                     raise EngineError(_too_far(typed))
@@ -186,7 +189,8 @@ def carried_ranges(bundle: Bundle) -> dict[str, dict[str, Range]]:
         return {}
     path = bundle.path(entry)
     try:
-        graphs = json.loads(path.read_text("utf-8"))["graphs"]
+        # A bundle derived without calibration has a report that lists no graph.
+        graphs = json.loads(path.read_text("utf-8")).get("graphs", {})
         return {
             graph: {t: (float(low), float(high)) for t, (low, high) in facts["ranges"].items()}
             for graph, facts in graphs.items()
