@@ -19,6 +19,9 @@ from edge_ser.errors import ConfigError
 from edge_ser.export.precision import onnx_graph as og
 from edge_ser.export.precision import operators
 
+_LARGE: Final = 16384
+"""A node that reads a constant of so many numbers is halved for its size, whatever it costs."""
+
 LARGEST: Final = 32752.0
 """Finite constants are clamped to this, half of fp16's largest number: the sum of two stays
 finite, so a mask of -3.4e38 that is added to scores does not become -inf."""
@@ -97,7 +100,12 @@ def _islands(graph: onnx.GraphProto, floats: set[str], kept: set[str]) -> set[st
     """Groups of cheap nodes with nothing but fp32 around them: two casts would cost more."""
     producer = og.producers(graph)
     readers = og.consumers(graph)
-    cheap = {n.name: n for n in graph.node if n.op_type in operators.CHEAP and n.name not in kept}
+    large = {t.name for t in graph.initializer if int(np.prod(t.dims)) >= _LARGE}
+    cheap = {
+        n.name: n
+        for n in graph.node
+        if n.op_type in operators.CHEAP and n.name not in kept and not large & set(n.input)
+    }
     seen: set[str] = set()
     islands: set[str] = set()
     for start in cheap:
