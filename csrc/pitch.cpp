@@ -19,15 +19,17 @@ using G = PitchGeometry;
 
 constexpr int kLookAhead = 3;  // frames that path and voicing see beyond the one they decide
 constexpr int kPathDelay = kLookAhead - PitchScorer::kDelay;
-// The newest sample when a frame comes out lies this far after the frame's centre.
+// The newest sample when a frame comes out lies this far after the frame's
+// centre.
 constexpr int kLatency = G::kEvidenceDelay + kLookAhead * G::kHop;
 constexpr int kMaxFirstCenter = 800;
-constexpr double kCostPerOctave = 8.0;
-constexpr double kJumpCost = 6.0;
+constexpr double kCostPerOctave = 16.0;
+constexpr double kJumpCost = 20.0;
 constexpr float kLoudest = 1e6f;
 constexpr float kFaintest = 1e-15f;
 
-// Samples at the full rate that refinement still needs, and room to append before moving them.
+// Samples at the full rate that refinement still needs, and room to append
+// before moving them.
 constexpr int kKept = kLatency + kRefineReach;
 constexpr int kRoom = 16 * G::kHop;
 
@@ -77,11 +79,13 @@ struct Pitch::State {
     hop.fill(0.0f);
     taken = 0;
     finished = false;
-    // Hops end where (end - kEvidenceDelay - first_center) is a multiple of 160, so that frames
-    // fall on their centres; the first hop starts with silence.
+    // Hops end where (end - kEvidenceDelay - first_center) is a multiple of
+    // 160, so that frames fall on their centres; the first hop starts with
+    // silence.
     const int end = (options.first_center + G::kEvidenceDelay) % G::kHop;
     filled = end == 0 ? 0 : G::kHop - end;
-    // Frame decided by the first hop that is processed; frames before 0 are warm-up.
+    // Frame decided by the first hop that is processed; frames before 0 are
+    // warm-up.
     const std::int64_t first_end = end == 0 ? G::kHop : end;
     next_frame = (first_end - kLatency - options.first_center) / G::kHop;
   }

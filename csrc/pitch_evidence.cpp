@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+
+#include "vector_clones.h"
 
 namespace edge_ser {
 namespace {
@@ -16,11 +17,12 @@ constexpr int kHalf = G::kLags / 2;
 constexpr int kBlocks = 3;  // 10 ms blocks in a frame
 constexpr double kPi = 3.14159265358979323846;
 
-// Energies are floored at -120 dB of full scale, so digital silence is "no correlation" and not
-// 0/0.
+// Energies are floored at -120 dB of full scale, so digital silence is "no
+// correlation" and not 0/0.
 constexpr float kSilentPower = 1e-12f;
 
-// Hann-windowed sinc low-pass with the given number of non-zero (odd) taps, unit gain at 0 Hz.
+// Hann-windowed sinc low-pass with the given number of non-zero (odd) taps,
+// unit gain at 0 Hz.
 void design_low_pass(double cutoff_hz, double rate_hz, int odd_taps, double* taps) {
   const int centre = odd_taps / 2;
   double sum = 0.0;
@@ -35,7 +37,8 @@ void design_low_pass(double cutoff_hz, double rate_hz, int odd_taps, double* tap
   for (int t = 0; t < odd_taps; ++t) taps[t] /= sum;
 }
 
-// Difference of two low-passes of one length: exactly no gain at 0 Hz, so an offset never enters.
+// Difference of two low-passes of one length: exactly no gain at 0 Hz, so an
+// offset never enters.
 template <int kLength>
 std::array<float, kLength> design_band_pass(double low_hz, double high_hz, double rate_hz,
                                             int odd_taps, int delay) {
@@ -62,7 +65,8 @@ const Filters& shared_filters() {
     f.bands[1] = design_band_pass<kTaps>(60, 700, rate, kTaps - 1, 0);
     f.bands[2] = design_band_pass<kTaps>(600, 1250, rate, kTaps - 1, 0);
     f.bands[3] = design_band_pass<kTaps>(1150, 1850, rate, kTaps - 1, 0);
-    // Together the two stages delay as much as the one stage of the other bands (to 2 samples).
+    // Together the two stages delay as much as the one stage of the other bands
+    // (to 2 samples).
     f.carrier = design_band_pass<kCarrierTaps>(1900, 3700, rate, 63, 4);
     f.envelope = design_band_pass<kEnvelopeTaps>(70, 900, rate / 2, kEnvelopeTaps - 1, 0);
     return f;
@@ -72,8 +76,10 @@ const Filters& shared_filters() {
 
 // out[i] = sum over t of taps[t] * x[4 i + t], where phase[p][n] = x[4 n + p].
 template <std::size_t kTapCount>
-void filter_by_four(const std::array<float, kTapCount>& taps, const float* phase0,
-                    const float* phase1, const float* phase2, const float* phase3, float* out) {
+[[gnu::always_inline]] inline void filter_by_four(const std::array<float, kTapCount>& taps,
+                                                  const float* phase0, const float* phase1,
+                                                  const float* phase2, const float* phase3,
+                                                  float* out) {
   static_assert(kTapCount % 4 == 0);
   float sum[G::kLowHop] = {};
   for (std::size_t t = 0; t < kTapCount; t += 4) {
@@ -108,9 +114,10 @@ void PitchEvidence::reset() {
   last_sample_ = 0.0f;
   floor_db_.fill(0.0f);
   peak_db_.fill(0.0f);
-  first_ = true;
+  warm_up_ = kWarmUp;
 }
 
+EDGE_SER_VECTOR_CLONES
 void PitchEvidence::process(const float* hop, Features& features) {
   for (int p = 0; p < G::kDecimation; ++p) {
     auto& phase = phases_[p];
@@ -141,16 +148,20 @@ void PitchEvidence::process(const float* hop, Features& features) {
   filter_bands();
   float level30[G::kLevels];
   float level10[G::kLevels];
-  for (int b = 0; b < G::kBands; ++b)
-    correlate(bands_[b], features.data() + b * G::kLags, level30[b], level10[b]);
+  float* nccf = features.data();
+  for (int b = 0; b < G::kBands; ++b) {
+    correlate(bands_[b], G::kBandLags[b] == G::kLags, nccf, level30[b], level10[b]);
+    nccf += G::kBandLags[b];
+  }
   for (int k = 0; k < 2; ++k) {  // the hop nearest the frame's centre is the third newest
     const auto& w = wide_energy_[k];
     level10[G::kBands + k] = w[5];
     level30[G::kBands + k] = (w[4] + w[5] + w[6]) / 3.0f;
   }
-  add_levels(level30, level10, features.data() + G::kBands * G::kLags);
+  add_levels(level30, level10, features.data() + G::kCorrelations);
 }
 
+EDGE_SER_VECTOR_CLONES
 void PitchEvidence::filter_bands() {
   const Filters& f = shared_filters();
   float fresh[G::kLowHop];
@@ -158,11 +169,12 @@ void PitchEvidence::filter_bands() {
   for (int k = 0; k < 4; ++k) p[k] = phases_[k].data();
   for (int b = 0; b < 4; ++b) {
     filter_by_four(f.bands[b], p[0], p[1], p[2], p[3], fresh);
-    push_band(bands_[b], fresh);
+    push_band(bands_[b], fresh, G::kBandLags[b] == G::kLags);
   }
-  // The envelope of 1.9 to 3.7 kHz: where harmonics are too close together or too weak to be told
-  // apart, their beats still repeat at the period. Two interleaved decimations by four give 8 kHz;
-  // the second starts two samples later, that is with the phases in the order 2, 3, 0, 1.
+  // The envelope of 1.9 to 3.7 kHz: where harmonics are too close together or
+  // too weak to be told apart, their beats still repeat at the period. Two
+  // interleaved decimations by four give 8 kHz; the second starts two samples
+  // later, that is with the phases in the order 2, 3, 0, 1.
   constexpr int start = (kTaps - kCarrierTaps) / 4 - 1;
   float even[G::kLowHop];
   float odd[G::kLowHop];
@@ -180,10 +192,11 @@ void PitchEvidence::filter_bands() {
     const float a = f.envelope[t], b = f.envelope[t + 1];
     for (int i = 0; i < G::kLowHop; ++i) sum[i] += a * r0[i] + b * r1[i];
   }
-  push_band(bands_[4], sum);
+  push_band(bands_[4], sum, G::kBandLags[4] == G::kLags);
 }
 
-void PitchEvidence::push_band(Band& band, const float* fresh) {
+EDGE_SER_VECTOR_CLONES
+void PitchEvidence::push_band(Band& band, const float* fresh, bool odd_lags) {
   constexpr int keep = kLowLength - G::kLowHop;
   auto& x = band.signal;
   auto& r = band.reversed;
@@ -192,7 +205,8 @@ void PitchEvidence::push_band(Band& band, const float* fresh) {
   std::copy_backward(r.begin(), r.begin() + keep, r.end());
   for (int i = 0; i < G::kLowHop; ++i) r[i] = fresh[G::kLowHop - 1 - i];
 
-  // Sums of 40 squares, as a tree: no running difference, hence no cancellation after a loud part.
+  // Sums of 40 squares, as a tree: no running difference, hence no cancellation
+  // after a loud part.
   auto& e = band.energy40;
   std::copy(e.begin() + G::kLowHop, e.end(), e.begin());
   constexpr int first = kLowLength - 2 * G::kLowHop + 1;  // of the 40 new sums
@@ -216,19 +230,25 @@ void PitchEvidence::push_band(Band& band, const float* fresh) {
     const float* back = r.data() + (kLowLength - 1 - n);  // back[j] is x[n - j]
     const float* ahead = x.data() + n;
     float* even = p.data();
-    float* odd = p.data() + kHalf;
     for (int j = 0; j < kHalf; ++j) {
       even[j] += (back[j + 1] * ahead[j + 1] + back[j] * ahead[j + 2]) +
                  (back[j - 1] * ahead[j + 3] + back[j - 2] * ahead[j + 4]);
+    }
+    if (!odd_lags) continue;
+    float* odd = p.data() + kHalf;
+    for (int j = 0; j < kHalf; ++j) {
       odd[j] += (back[j] * ahead[j + 1] + back[j - 1] * ahead[j + 2]) +
                 (back[j - 2] * ahead[j + 3] + back[j - 3] * ahead[j + 4]);
     }
   }
 }
 
-void PitchEvidence::correlate(const Band& band, float* nccf, float& level30, float& level10) const {
-  // Energies of the two 30 ms segments that a lag compares: they begin `j` samples before, and `j`
-  // (even lags) or `j + 1` (odd lags) samples after, the segment at the frame's centre.
+EDGE_SER_VECTOR_CLONES
+void PitchEvidence::correlate(const Band& band, bool odd_lags, float* nccf, float& level30,
+                              float& level10) {
+  // Energies of the two 30 ms segments that a lag compares: they begin `j`
+  // samples before, and `j` (even lags) or `j + 1` (odd lags) samples after,
+  // the segment at the frame's centre.
   constexpr int begin = kLowLength / 2 - kBlocks * G::kLowHop / 2;
   float energy[2 * kHalf + 1];
   for (int i = 0; i <= 2 * kHalf; ++i)
@@ -244,7 +264,7 @@ void PitchEvidence::correlate(const Band& band, float* nccf, float& level30, flo
     const float even = b[0][j] + b[1][j] + b[2][j];
     nccf[j] = even / std::sqrt((before[j + 1] + floor) * (after[j + 1] + floor));
   }
-  for (int j = 0; j < kHalf; ++j) {
+  for (int j = 0; odd_lags && j < kHalf; ++j) {
     const float odd = b[0][kHalf + j] + b[1][kHalf + j] + b[2][kHalf + j];
     nccf[kHalf + j] = odd / std::sqrt((before[j] + floor) * (after[j + 1] + floor));
   }
@@ -253,22 +273,26 @@ void PitchEvidence::correlate(const Band& band, float* nccf, float& level30, flo
 }
 
 void PitchEvidence::add_levels(const float* level30, const float* level10, float* out) {
-  constexpr float rise = 0.02f;    // dB a frame: the noise floor follows up by 2 dB a second
   constexpr float decay = 0.005f;  // of the distance a frame: the peak forgets in 2 s
+  // Frames centred before the stream, or on its first samples, say nothing of
+  // its levels.
+  const bool starting = warm_up_ > 0;
+  if (starting) --warm_up_;
+  const float wide = 10.0f * std::log10(level30[0] + kSilentPower);
   for (int k = 0; k < G::kLevels; ++k) {
     const float slow = 10.0f * std::log10(level30[k] + kSilentPower);
     const float fast = 10.0f * std::log10(level10[k] + kSilentPower);
-    if (first_) floor_db_[k] = peak_db_[k] = slow;
-    floor_db_[k] = slow < floor_db_[k] ? floor_db_[k] + 0.3f * (slow - floor_db_[k])
-                                       : std::min(slow, floor_db_[k] + rise);
+    if (starting) floor_db_[k] = peak_db_[k] = slow;
+    // The floor follows down at once and up slowly: about 3 dB a second when 20
+    // dB below.
+    const float above = slow - floor_db_[k];
+    floor_db_[k] += above < 0.0f ? 0.3f * above : std::min(above, 0.01f + 0.001f * above);
     peak_db_[k] += (slow > peak_db_[k] ? 0.5f : decay) * (slow - peak_db_[k]);
     out[k] = std::min((slow - floor_db_[k]) / 20.0f, 3.0f);
     out[G::kLevels + k] = std::max((slow - peak_db_[k]) / 20.0f, -3.0f);
     out[2 * G::kLevels + k] = std::clamp((fast - slow) / 20.0f, -2.0f, 2.0f);
-    out[3 * G::kLevels + k] =
-        std::clamp((slow - 10.0f * std::log10(level30[0] + kSilentPower)) / 20.0f, -3.0f, 3.0f);
+    out[3 * G::kLevels + k] = std::clamp((slow - wide) / 20.0f, -3.0f, 3.0f);
   }
-  first_ = false;
 }
 
 }  // namespace edge_ser

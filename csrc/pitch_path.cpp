@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "vector_clones.h"
+
 namespace edge_ser {
 namespace {
 
@@ -37,13 +39,16 @@ void PitchPath::reset() {
   }
 }
 
+EDGE_SER_VECTOR_CLONES
 int PitchPath::push(const Scores& scores) {
   constexpr int states = PitchGrid::kStates;
   for (int age = delay_; age > 0; --age) best_[age] = best_[age - 1];
-  // With no delay the predecessor is overwritten in place, so it is copied first.
+  // With no delay the predecessor is overwritten in place, so it is copied
+  // first.
   const std::array<float, kPadded> previous = best_[delay_ > 0 ? 1 : 0];
   std::array<float, kPadded>& current = best_[0];
-  // The best predecessor has score 0 after renormalisation: a jump from it costs jump_cost_.
+  // The best predecessor has score 0 after renormalisation: a jump from it
+  // costs jump_cost_.
   std::array<float, states> reached;
   reached.fill(-jump_cost_);
   for (int move = -kReach; move <= kReach; ++move) {

@@ -1,7 +1,12 @@
 #include "pitch_refine.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstddef>
+#include <numeric>
+
+#include "vector_clones.h"
 
 namespace edge_ser {
 namespace {
@@ -13,6 +18,7 @@ constexpr double kRate = 16000.0;
 // -120 dB of full scale, summed over a segment: below it nothing correlates.
 constexpr double kSilentEnergy = 1e-12 * kSegment;
 
+EDGE_SER_VECTOR_CLONES
 float dot(const float* a, const float* b) {
   float lanes[kLanes] = {};
   for (int i = 0; i < kSegment; i += kLanes) {
@@ -24,17 +30,30 @@ float dot(const float* a, const float* b) {
   return lanes[0];
 }
 
+float sum(const float* x, std::size_t count) {
+  float lanes[kLanes] = {};
+  for (std::size_t i = 0; i + kLanes <= count; i += kLanes) {
+    for (std::size_t k = 0; k < kLanes; ++k) lanes[k] += x[i + k];
+  }
+  return std::accumulate(lanes, lanes + kLanes, 0.0f);
+}
+
 double square(float x) { return static_cast<double>(x) * static_cast<double>(x); }
 
 }  // namespace
 
 PitchRefinement refine_pitch(const float* centre, double coarse_hz, double low_hz, double high_hz) {
+  // An offset, or a drift slower than the frame, would correlate at every lag.
+  std::array<float, 2 * kRefineReach> frame;
+  std::copy(centre - kRefineReach, centre + kRefineReach, frame.begin());
+  const float mean = sum(frame.data(), frame.size()) / static_cast<float>(frame.size());
+  for (float& x : frame) x -= mean;
   // One lag more at either end, so that a peak at a limit has neighbours.
   const int first = static_cast<int>(std::floor(kRate / high_hz)) - 1;
   const int last = std::min(static_cast<int>(std::ceil(kRate / low_hz)) + 1, first + kMaxLags - 1);
   const int count = last - first + 1;
   float r[kMaxLags] = {};
-  const float* early = centre - kSegment / 2 - first / 2;
+  const float* early = frame.data() + kRefineReach - kSegment / 2 - first / 2;
   double energy_early = dot(early, early);
   double energy_late = dot(early + first, early + first);
   for (int i = 0; i < count; ++i) {

@@ -1,1 +1,1 @@
-"""Judging the pitch kernel: synthetic speech with known truth, and a comparison with Praat."""
+"""Fitting of the pitch kernel's scorer: synthetic speech, training, and a comparison with Praat."""

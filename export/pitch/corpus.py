@@ -1,4 +1,4 @@
-"""Evidence of frames and their true pitch, for fitting and judging a pitch scorer.
+"""The corpus that the pitch scorer is fitted on: evidence of frames, and their true pitch.
 
 A shard holds 50 synthetic utterances, each in four recordings: the first shards over steady or
 swelling backgrounds, those from GUSTS_FROM on also with bursts of noise. Shard k of a stream
@@ -23,7 +23,7 @@ UTTERANCES = 50
 RECORDINGS = 4
 GUSTS_FROM = 12
 FITTING, HELD_OUT = 1, 2
-"""Streams of random numbers: what is fitted on, and what is judged on."""
+"""Streams of random numbers: what the weights are fitted on, and what they are judged on."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ def test_a_glide_is_followed_and_silence_is_unvoiced() -> None:
     inside = (time > 0.33) & (time < 1.07)
     truth = 120 + 150 * (time - 0.3)
     assert np.abs(frames[inside, 0] / truth[inside] - 1).max() < 0.01
-    outside = (time < 0.27) | (time > 1.13)
+    # The first frames have half their evidence before the stream: they may go either way.
+    outside = ((time > 0.03) & (time < 0.27)) | (time > 1.13)
     assert (frames[outside, 0] == 0).all()
     assert (frames[inside, 2] > 0.5).all()
     assert (frames[outside, 2] < 0.5).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_ser.export.pitch.corpus import true_f0
-from edge_ser.export.pitch.judge import calibration_error, verdict
+from edge_ser.export.pitch.judge import calibration_error, judge, verdict
 from edge_ser.export.pitch.synthetic_speech import Utterance
 
 
@@ -31,3 +31,10 @@ def test_a_verdict_counts_voicing_and_gross_errors() -> None:
 def test_truth_outside_the_utterance_is_unvoiced() -> None:
     speech = Utterance(np.zeros(800), np.full(800, 120.0), np.ones(800, bool))
     assert true_f0(speech, -3, 8).tolist() == [0, 0, 120, 120, 120, 120, 120, 0]
+
+
+def test_the_kernel_keeps_its_accuracy_and_calibration_on_unseen_speech() -> None:
+    result = judge(utterances=8, stream=9)
+    assert result.voicing_decision_error < 0.08
+    assert result.gross_pitch_error < 0.05
+    assert result.calibration_error < 0.05
