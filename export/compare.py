@@ -14,7 +14,6 @@ import numpy as np
 from edge_ser.bundle import Bundle
 from edge_ser.bundle_schema import GRAPHS, GraphName, subset_name
 from edge_ser.errors import ConfigError, EngineError, MissingExtraError
-from edge_ser.export.derived_bundle import write_derived
 from edge_ser.export.evaluation.temperature import probabilities_at
 from edge_ser.export.precision.clip_set import (
     ClipFeatures,
@@ -24,7 +23,7 @@ from edge_ser.export.precision.clip_set import (
 )
 from edge_ser.export.precision.gate import Predictions, Verdict, judge, people_of
 from edge_ser.export.precision.probe import probe_inputs
-from edge_ser.export.typed_bundle import PrecisionOptions, typed_bundle
+from edge_ser.export.variant import Variant, bundle_of
 from edge_ser.runtime.backend import open_session
 from edge_ser.runtime.engine_cache import EngineCache
 from edge_ser.runtime.profiles import graph_shapes
@@ -34,22 +33,6 @@ Sessions = Mapping[GraphName, Session]
 Progress = Callable[[str], None]
 
 _TIMED_CLIPS = 8
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A backend with a precision.
-
-    Attributes:
-        backend: as `open_session` takes it.
-        precision: ``bundle`` (as the bundle is), ``fp32``, ``fp16``, ``int8`` or ``int8-fp16``.
-    """
-
-    backend: str
-    precision: str
-
-    def __str__(self) -> str:
-        return f"{self.backend} {self.precision}"
 
 
 @dataclass(frozen=True)
@@ -161,24 +144,7 @@ def _open(
 ) -> dict[GraphName, Session] | None:
     variant = report.variant
     kind = variant.backend.split(":")[0]
-    derived = bundle
-    if variant.precision != "bundle":
-        parts = set(variant.precision.split("-"))
-        if not parts <= {"fp32", "fp16", "int8"}:
-            raise ConfigError(
-                f"there is no precision {variant.precision!r}; they are bundle, fp32, fp16, int8 "
-                "and int8-fp16"
-            )
-        options = PrecisionOptions(
-            target="onnxruntime" if kind == "onnxruntime" else "tensorrt",
-            fp16="fp16" in parts,
-            int8="int8" in parts,
-            calibration=calibration if "int8" in parts else None,
-            force=True,
-        )
-        typed = typed_bundle(bundle, options)
-        report.forced = typed.forced
-        derived = write_derived(bundle, folder, typed.new_graphs(), typed.report(options))
+    derived, report.forced = bundle_of(bundle, variant, folder, calibration)
     manifest = derived.manifest
     report.megabytes = sum(derived.graph_path(g).stat().st_size for g in GRAPHS) / 1e6
     sessions: dict[GraphName, Session] = {}

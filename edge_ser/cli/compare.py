@@ -47,9 +47,9 @@ def compare(
     A complete command: edge-ser compare --precisions fp32,int8 --clips held_out --calibration set
     """
     try:
-        from edge_ser.export.compare import Variant
         from edge_ser.export.compare import compare as run
         from edge_ser.export.precision.clip_set import read_clips
+        from edge_ser.export.variant import Variant
     except ModuleNotFoundError as error:
         raise MissingExtraError("compare", "train") from error
     from edge_ser.bundle import load_bundle
