@@ -50,8 +50,13 @@ class EncodedFaces:
 class Encoders:
     """Thread contract: immutable after construction; every method may be called from any thread."""
 
-    def __init__(self, bundle: Bundle, backend: str) -> None:
+    def __init__(self, bundle: Bundle, backend: str, threads: int = 1) -> None:
         """Open every graph of the bundle.
+
+        Args:
+            bundle: a verified bundle.
+            backend: one of `edge_ser.runtime.backend.BACKENDS`.
+            threads: threads that one run of a graph may use on the CPU.
 
         Raises:
             EngineError: if the backend cannot run a graph.
@@ -67,6 +72,7 @@ class Encoders:
                     entry.inputs,
                     entry.outputs,
                     backend=backend,
+                    threads=threads,
                     shapes=graph_shapes(manifest, name) if is_tensorrt(backend) else None,
                 )
                 stack.callback(session.close)
