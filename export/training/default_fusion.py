@@ -23,7 +23,8 @@ from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.training.config import ModalityDropout, Optimisation, TokenAugmentation
 from edge_ser.export.training.default_data import Banks
-from edge_ser.export.training.examples import Example, collate, column_statistics
+from edge_ser.export.training.example import Example
+from edge_ser.export.training.examples import collate, column_statistics
 from edge_ser.export.training.fit import Fitting, fit
 from edge_ser.export.training.fusion_task import logits_of
 from edge_ser.export.training.label_paired import Bank, LabelPaired, Pairing, visible_target

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge_ser.constants import Modality
 from edge_ser.errors import ConfigError
-from edge_ser.export.training.config import TokenAugmentation
-from edge_ser.export.training.examples import Example, Tokens, augment_tokens
+from edge_ser.export.training.example import Example, Tokens, augment_tokens
+
+if TYPE_CHECKING:
+    from edge_ser.export.training.config import TokenAugmentation
 
 
 @dataclass(frozen=True)
