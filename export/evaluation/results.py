@@ -16,8 +16,14 @@ from rich.console import Console
 
 from edge_ser.errors import ConfigError, EdgeSerError
 from edge_ser.export.evaluation.tables import RunScores, markdown, paired_difference, scores
-from edge_ser.export.training.config import TrainingConfig, load_config
-from edge_ser.export.training.run import PREDICTIONS, RunResult, read_fold, train
+from edge_ser.export.training.config import load_config
+from edge_ser.export.training.run import (
+    PREDICTIONS,
+    RunResult,
+    read_configuration,
+    read_fold,
+    train,
+)
 
 CONFIGS: Final = Path(__file__).parent.parent / "configs"
 COMMAND: Final = "python -m edge_ser.export.evaluation.results --data DIR --output docs/results.md"
@@ -36,10 +42,7 @@ def read_run(folder: Path) -> RunResult:
     Raises:
         ConfigError: if the folder holds no run, or one without a finished fold.
     """
-    try:
-        config = TrainingConfig.model_validate_json((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{folder} holds no run: {error}") from error
+    config = read_configuration(folder)
     files = sorted(
         folder.glob(f"*/{PREDICTIONS}"), key=lambda p: (len(p.parent.name), p.parent.name)
     )

@@ -47,6 +47,9 @@ class Optimisation(_Strict):
     """Epochs without a better validation recall after which training stops."""
     average: float = Field(default=0.0, ge=0, lt=1)
     """Decay a step of an exponential moving average of the weights; 0 keeps the last weights."""
+    threads: int = Field(default=1, ge=1)
+    """Threads of the CPU while fitting: sums are parted among them, so another number gives other
+    last digits, and with time other weights."""
 
 
 class TokenAugmentation(_Strict):

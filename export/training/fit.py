@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ def fit(
     """Train a fusion, or go on with a run that was stopped.
 
     After every epoch the whole state is written to ``last.ckpt`` in `folder`; every epoch seeds
-    itself, so a run that was killed and started again ends with the weights of one that was not.
+    itself, and the number of threads is the configuration's, so a run that was killed and started
+    again by any process ends with the weights of one that was not.
 
     Args:
         fitting: sizes, optimiser, seed.
@@ -98,7 +100,7 @@ def fit(
         callbacks.append(
             EarlyStopping("validation_recall", mode="max", patience=fitting.optimisation.patience)
         )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), fixed_threads(fitting.optimisation.threads):
         # Advice on worker processes and short logs, which does not fit cached tokens.
         warnings.filterwarnings("ignore", module="lightning.*")
         logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -133,6 +135,17 @@ def fit(
             weights_only=True,
         )
     return task.best.cpu().eval()
+
+
+@contextmanager
+def fixed_threads(threads: int) -> Iterator[None]:
+    """Let torch compute with a number of threads, and with as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def average_predictions(logits: Sequence[Tensor]) -> Tensor:

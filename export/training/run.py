@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +22,15 @@ from edge_ser.export.data.splits import Split
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.training.config import TrainingConfig, load_config
-from edge_ser.export.training.examples import Clips, Tokens, collate, column_statistics
+from edge_ser.export.training.example import Tokens
+from edge_ser.export.training.examples import Clips, collate, column_statistics
 from edge_ser.export.training.fit import Fitting, average_predictions, fit
 from edge_ser.export.training.fusion_task import logits_of
 from edge_ser.export.training.run_data import RunData, load_run_data
+from edge_ser.file_writing import write_atomically
 
 PREDICTIONS = "predictions.json"
+CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,31 @@ def train(
 
 
 def guard_configuration(output: Path, config: TrainingConfig) -> None:
-    """Write the configuration into the run's folder, or refuse a folder of another one."""
+    """Write the configuration into the run's folder, or refuse a folder of another one.
+
+    Configurations are compared by their values: one that was written before a field existed is the
+    same as one that holds the field's default.
+    """
     output.mkdir(parents=True, exist_ok=True)
-    file = output / "config.json"
-    text = config.model_dump_json(indent=2)
-    if file.is_file() and file.read_text("utf-8") != text:
-        raise ConfigError(
-            f"{output} holds a run with another configuration; choose another output folder"
-        )
-    file.write_text(text, "utf-8")
+    if (output / CONFIG).is_file():
+        if read_configuration(output) != config:
+            raise ConfigError(
+                f"{output} holds a run with another configuration; choose another output folder"
+            )
+        return
+    write_atomically(output / CONFIG, config.model_dump_json(indent=2).encode())
+
+
+def read_configuration(run: Path) -> TrainingConfig:
+    """Read the configuration that a run's folder holds.
+
+    Raises:
+        ConfigError: if there is none, or it is damaged.
+    """
+    try:
+        return TrainingConfig.model_validate_json((run / CONFIG).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{run} holds no run: {error}") from error
 
 
 def fusion_config(config: TrainingConfig, loaded: RunData) -> FusionConfig:
@@ -233,9 +251,7 @@ def write_fold(path: Path, result: FoldResult) -> None:
         "seconds": round(result.seconds, 1),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(document), "utf-8")
-    temporary.replace(path)
+    write_atomically(path, json.dumps(document).encode())
 
 
 def read_fold(path: Path) -> FoldResult:

@@ -89,6 +89,7 @@ def test_the_same_seed_gives_the_same_weights_and_logs_are_written(tmp_path: Pat
 _RUN = """
 import sys, time
 from pathlib import Path
+import torch
 sys.path.insert(0, {tests!r})
 import test_fit
 import edge_ser.export.training.fusion_task as fusion_task
@@ -98,6 +99,7 @@ def slow(self, batch, batch_idx):
     time.sleep(0.1)
     return whole(self, batch, batch_idx)
 fusion_task.FusionTask.training_step = slow
+torch.set_num_threads({threads})
 test_fit._train(Path({folder!r}), epochs=6)
 """
 
@@ -106,7 +108,9 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(tmp_path: Path) 
     straight = _train(None, epochs=6)
     folder = tmp_path / "killed"
     folder.mkdir()
-    code = _RUN.format(tests=str(Path(__file__).parent), folder=str(folder))
+    # The process that is killed computes with other threads than the one that goes on.
+    other = 3 if torch.get_num_threads() == 1 else 1
+    code = _RUN.format(tests=str(Path(__file__).parent), folder=str(folder), threads=other)
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
     deadline = time.monotonic() + 240
     while not (folder / "epoch-3").exists() and time.monotonic() < deadline:
@@ -118,6 +122,19 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(tmp_path: Path) 
     assert 2 <= state["epoch"] <= 3, "more than one epoch was lost"
     resumed = _train(folder, epochs=6)
     assert torch.equal(_weights(resumed), _weights(straight))
+
+
+def test_the_callers_number_of_threads_changes_nothing_and_comes_back() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        first = _train(None, epochs=2)
+        torch.set_num_threads(2)
+        second = _train(None, epochs=2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(_weights(first), _weights(second))
 
 
 @pytest.mark.timeout(600)
