@@ -15,15 +15,10 @@ import torch
 from rich.console import Console
 
 from edge_ser.errors import ConfigError, EdgeSerError
+from edge_ser.export.evaluation.predictions import RunResult, read_fold
 from edge_ser.export.evaluation.tables import RunScores, markdown, paired_difference, scores
 from edge_ser.export.training.config import load_config
-from edge_ser.export.training.run import (
-    PREDICTIONS,
-    RunResult,
-    read_configuration,
-    read_fold,
-    train,
-)
+from edge_ser.export.training.run import PREDICTIONS, read_configuration, train
 
 CONFIGS: Final = Path(__file__).parent.parent / "configs"
 COMMAND: Final = "python -m edge_ser.export.evaluation.results --data DIR --output docs/results.md"
@@ -49,7 +44,7 @@ def read_run(folder: Path) -> RunResult:
     if not files:
         raise ConfigError(f"{folder} has no finished fold; go on with edge-ser train")
     folds = tuple(read_fold(file) for file in files)
-    return RunResult(config, folds[0].labels, folds)
+    return RunResult(config.name, folds[0].labels, folds)
 
 
 def document(results: Mapping[str, RunResult], pairs: Sequence[tuple[str, str]] = PAIRS) -> str:
@@ -74,10 +69,7 @@ def document(results: Mapping[str, RunResult], pairs: Sequence[tuple[str, str]] 
     for first, second in pairs:
         if first in results and second in results:
             gain = paired_difference(results[first], results[second])
-            lines.append(
-                f"| {first} less {second} | {100 * gain.mean:+.1f} ± {100 * gain.deviation:.1f} "
-                f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}] |"
-            )
+            lines.append(f"| {first} less {second} | {gain.points()} |")
     lines += ["", "## Every run", "", *(markdown(s) for s in scored.values())]
     return "\n".join(lines) + "\n"
 

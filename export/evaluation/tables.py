@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_ser.errors import ConfigError
 from edge_ser.export.evaluation.metrics import Metrics, grouped_interval, score
-from edge_ser.export.training.run import RunResult
+from edge_ser.export.evaluation.predictions import FoldResult, RunResult
+
+_DRAWS: Final = 2000
+
+Counts = npt.NDArray[np.float64]
+"""Confusion of each person: float64 [people, labels, labels], rows are true labels."""
 
 
 @dataclass(frozen=True)
@@ -18,12 +24,30 @@ class Interval:
     """A mean over folds with its spread, and the 95 % interval over people."""
 
     mean: float
-    deviation: float
+    deviation: float | None
+    """Between folds; None where there is a single one."""
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f} ± {self.deviation:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        spread = "" if self.deviation is None else f" ± {self.deviation:.3f}"
+        return f"{self.mean:.3f}{spread} [{self.low:.3f}, {self.high:.3f}]"
+
+    def points(self) -> str:
+        """The same in points with a sign, for differences."""
+        spread = "" if self.deviation is None else f" ± {100 * self.deviation:.1f}"
+        low, high = 100 * self.low, 100 * self.high
+        return f"{100 * self.mean:+.1f}{spread} [{low:+.1f}, {high:+.1f}]"
+
+
+@dataclass(frozen=True)
+class SubsetScores:
+    """What is reached when only some of the modalities are shown."""
+
+    accuracy: Interval
+    recall: Interval
+    lost: Interval
+    """Accuracy with all modalities less accuracy with these, on the same clips."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +59,13 @@ class RunScores:
     warning: str
     folds: int
     count: int
+    people: int
+    """Test people; 0 where nobody is named: intervals then draw single items."""
     labels: tuple[str, ...]
     accuracy: Interval
     recall: Interval
+    precision: Interval
+    f1: Interval
     chance_accuracy: float
     """Accuracy of always answering the commonest label."""
     chance_recall: float
@@ -46,50 +74,58 @@ class RunScores:
     per_speaker: dict[str, float]
     """Accuracy of every test person."""
     per_sex: dict[str, float]
+    subsets: dict[str, SubsetScores]
+    """By the modalities that were left, where more than one was known."""
+    notes: tuple[str, ...]
     parameters: int
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """A dictionary that JSON can hold."""
-        return asdict(self)
+        """A dictionary that JSON can hold: what is not a number is None."""
+        made: dict[str, Any] = _plain(asdict(self))
+        return made
 
 
 def scores(result: RunResult) -> RunScores:
     """Score a run.
 
-    Accuracy and unweighted average recall are means over folds with the deviation between folds;
-    the interval draws people, not clips.
+    Every figure is a mean over folds with the deviation between folds; the interval draws people,
+    not clips, because clips of one person resemble each other.
 
     Raises:
         ConfigError: if the run has no fold.
     """
     if not result.folds:
-        raise ConfigError(f"{result.config.name} has no fold to score")
+        raise ConfigError(f"{result.name} has no fold to score")
     labels = len(result.labels)
-    each = [score(f.log_probabilities.argmax(1), f.true, labels) for f in result.folds]
+    each = [score(f.predicted, f.true, labels) for f in result.folds]
     true = np.concatenate([f.true for f in result.folds])
-    predicted = np.concatenate([f.log_probabilities.argmax(1) for f in result.folds])
-    speakers = [s for f in result.folds for s in f.speakers]
-    sexes = [s for f in result.folds for s in f.sexes]
+    predicted = np.concatenate([f.predicted for f in result.folds])
+    people = _people(result.folds)
+    named = [s for f in result.folds for s in f.speakers]
     hit = (true == predicted).astype(float)
-    # Weighted by the inverse frequency of their labels, hits average to the recall.
+    balance = _balance(true, labels)
     frequency = np.bincount(true, minlength=labels) / len(true)
-    present = int((frequency > 0).sum())
-    balanced = hit / (frequency[true] * present)
+    counts = _counts(true, predicted, people, labels)
     return RunScores(
-        name=result.config.name,
+        name=result.name,
         protocol=result.folds[0].protocol,
         warning=result.folds[0].warning,
         folds=len(result.folds),
         count=len(true),
+        people=len(set(named) - {""}),
         labels=result.labels,
-        accuracy=_interval([m.accuracy for m in each], hit, speakers),
-        recall=_interval([m.recall for m in each], balanced, speakers),
+        accuracy=_interval([m.accuracy for m in each], hit, people),
+        recall=_interval([m.recall for m in each], hit * balance, people),
+        precision=_drawn([m.precision for m in each], counts, _macro_precision),
+        f1=_drawn([m.f1 for m in each], counts, _macro_f1),
         chance_accuracy=float(frequency.max()),
-        chance_recall=1.0 / present,
+        chance_recall=1.0 / int((frequency > 0).sum()),
         pooled=score(predicted, true, labels),
-        per_speaker=_means(hit, speakers),
-        per_sex=_means(hit, sexes),
+        per_speaker=_means(hit, named),
+        per_sex=_means(hit, [s for f in result.folds for s in f.sexes]),
+        subsets=_subsets(result, people),
+        notes=tuple(dict.fromkeys(note for f in result.folds for note in f.notes)),
         parameters=max(f.parameters for f in result.folds),
         seconds=sum(f.seconds for f in result.folds),
     )
@@ -102,66 +138,167 @@ def paired_difference(better: RunResult, other: RunResult) -> Interval:
         ConfigError: if the runs were not tested on the same clips in the same folds.
     """
     if [f.names for f in better.folds] != [f.names for f in other.folds]:
-        raise ConfigError(
-            f"{better.config.name} and {other.config.name} were not tested on the same clips"
-        )
+        raise ConfigError(f"{better.name} and {other.name} were not tested on the same clips")
     per_fold: list[float] = []
-    every: list[float] = []
-    speakers: list[str] = []
+    every: list[npt.NDArray[np.float64]] = []
     for first, second in zip(better.folds, other.folds, strict=True):
-        gain = (first.log_probabilities.argmax(1) == first.true).astype(float)
-        gain -= second.log_probabilities.argmax(1) == second.true
+        gain = (first.predicted == first.true).astype(float)
+        gain -= second.predicted == second.true
         per_fold.append(float(gain.mean()))
         every.append(gain)
-        speakers += first.speakers
-    return _interval(per_fold, np.concatenate(every), speakers)
+    return _interval(per_fold, np.concatenate(every), _people(better.folds))
 
 
 def markdown(scored: RunScores) -> str:
-    """A run's scores in Markdown: summary, labels, confusion, sexes, people."""
+    """A run's scores in Markdown: summary, labels, confusion, ablation, sexes, people."""
+    whom = f"{scored.people} test people" if scored.people else "nobody is named"
+    over = "people" if scored.people else "items"
+    how = f"mean ± deviation over folds [95 % over {over}]"
     lines = [
         f"### {scored.name}",
         "",
-        f"Protocol: {scored.protocol}. {scored.folds} folds, {scored.count} test clips.",
+        f"Protocol: {scored.protocol}. {scored.folds} {'fold' if scored.folds == 1 else 'folds'}, "
+        f"{scored.count} test items, {whom}.",
         *([f"**{scored.warning}.**"] if scored.warning else []),
+        *(f"{note}." for note in scored.notes),
         "",
-        "| | mean ± deviation over folds [95 % over people] | chance |",
+        f"| | {how if scored.folds > 1 else f'value [95 % over {over}]'} | chance |",
         "|---|---|---|",
         f"| accuracy | {scored.accuracy} | {scored.chance_accuracy:.3f} |",
         f"| unweighted average recall | {scored.recall} | {scored.chance_recall:.3f} |",
-        f"| macro F1, pooled | {scored.pooled.f1:.3f} | |",
+        f"| macro precision | {scored.precision} | |",
+        f"| macro F1 | {scored.f1} | |",
         "",
-        f"{scored.parameters / 1e6:.2f} M parameters; trained in {scored.seconds / 60:.0f} min.",
-        "",
-        "| label | precision | recall | F1 | clips |",
+        *([_cost(scored), ""] if scored.parameters else []),
+        "| label | precision | recall | F1 | items |",
         "|---|---|---|---|---|",
     ]
-    for label, (precision, recall, f1, count) in zip(
-        scored.labels, scored.pooled.per_label, strict=True
-    ):
-        lines.append(f"| {label} | {precision:.3f} | {recall:.3f} | {f1:.3f} | {count} |")
+    for label, row in zip(scored.labels, scored.pooled.per_label, strict=True):
+        cells = " | ".join("-" if np.isnan(x) else f"{x:.3f}" for x in row[:3])
+        lines.append(f"| {label} | {cells} | {row[3]} |")
     lines += ["", "| said \\ heard as | " + " | ".join(scored.labels) + " |"]
     lines.append("|---" * (len(scored.labels) + 1) + "|")
-    for label, row in zip(scored.labels, scored.pooled.confusion, strict=True):
-        lines.append(f"| {label} | " + " | ".join(str(x) for x in row) + " |")
+    for label, counts in zip(scored.labels, scored.pooled.confusion, strict=True):
+        lines.append(f"| {label} | " + " | ".join(str(x) for x in counts) + " |")
+    if scored.subsets:
+        lines += [
+            "",
+            "| modalities left | accuracy | unweighted average recall | points of accuracy lost |",
+            "|---|---|---|---|",
+        ]
+        for name, subset in scored.subsets.items():
+            lines.append(
+                f"| {name} | {subset.accuracy} | {subset.recall} | {subset.lost.points()} |"
+            )
     if any(scored.per_sex):
         lines += ["", "Accuracy by sex: " + _listed(scored.per_sex) + "."]
-    lines += ["", "Accuracy by person: " + _listed(scored.per_speaker) + ".", ""]
-    return "\n".join(lines)
+    if scored.people:
+        lines += ["", "Accuracy by person: " + _listed(scored.per_speaker) + "."]
+    return "\n".join([*lines, ""])
 
 
-def _interval(folds: Sequence[float], values: np.ndarray, people: Sequence[str]) -> Interval:
+def _cost(scored: RunScores) -> str:
+    return f"{scored.parameters / 1e6:.2f} M parameters; took {scored.seconds / 60:.1f} min."
+
+
+def _subsets(result: RunResult, people: Sequence[str]) -> dict[str, SubsetScores]:
+    names = [n for n in result.folds[0].subsets if all(n in f.subsets for f in result.folds)]
+    made: dict[str, SubsetScores] = {}
+    true = np.concatenate([f.true for f in result.folds])
+    balance = _balance(true, len(result.labels))
+    for name in names:
+        answers = [np.asarray(f.subsets[name].argmax(1), np.int64) for f in result.folds]
+        each = [
+            score(answer, f.true, len(result.labels))
+            for answer, f in zip(answers, result.folds, strict=True)
+        ]
+        hits = [(a == f.true).astype(float) for a, f in zip(answers, result.folds, strict=True)]
+        lost = [
+            (f.predicted == f.true).astype(float) - h
+            for h, f in zip(hits, result.folds, strict=True)
+        ]
+        hit = np.concatenate(hits)
+        made[name] = SubsetScores(
+            accuracy=_interval([m.accuracy for m in each], hit, people),
+            recall=_interval([m.recall for m in each], hit * balance, people),
+            lost=_interval([float(x.mean()) for x in lost], np.concatenate(lost), people),
+        )
+    return made
+
+
+def _people(folds: Sequence[FoldResult]) -> list[str]:
+    # An item of nobody in particular stands for itself.
+    return [s or n for f in folds for s, n in zip(f.speakers, f.names, strict=True)]
+
+
+def _balance(true: npt.NDArray[np.int64], labels: int) -> npt.NDArray[np.float64]:
+    """Weights by which hits average to the recall: inverse frequencies of the items' labels."""
+    frequency = np.bincount(true, minlength=labels) / len(true)
+    return np.asarray(1.0 / (frequency[true] * int((frequency > 0).sum())), np.float64)
+
+
+def _interval(
+    folds: Sequence[float], values: npt.NDArray[np.float64], people: Sequence[str]
+) -> Interval:
     low, high = grouped_interval(list(values), people)
-    deviation = float(np.std(folds, ddof=1)) if len(folds) > 1 else 0.0
-    return Interval(float(np.mean(folds)), deviation, low, high)
+    return Interval(float(np.mean(folds)), _deviation(folds), low, high)
 
 
-def _means(values: np.ndarray, groups: Sequence[str]) -> dict[str, float]:
-    return {
-        name: float(np.mean([v for v, g in zip(values, groups, strict=True) if g == name]))
-        for name in sorted(set(groups))
-    }
+def _drawn(
+    folds: Sequence[float],
+    counts: Counts,
+    metric: Callable[[Counts], npt.NDArray[np.float64]],
+    seed: int = 0,
+) -> Interval:
+    """An interval of a metric that is no mean over items: people are drawn, and scored anew."""
+    people = len(counts)
+    drawn = np.random.default_rng(seed).integers(people, size=(_DRAWS, people))
+    weights = np.stack([np.bincount(row, minlength=people) for row in drawn]).astype(np.float64)
+    values = metric(np.tensordot(weights, counts, axes=1))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Interval(float(np.mean(folds)), _deviation(folds), float(low), float(high))
+
+
+def _deviation(folds: Sequence[float]) -> float | None:
+    return float(np.std(folds, ddof=1)) if len(folds) > 1 else None
+
+
+def _counts(
+    true: npt.NDArray[np.int64],
+    predicted: npt.NDArray[np.int64],
+    people: Sequence[str],
+    labels: int,
+) -> Counts:
+    place = {name: i for i, name in enumerate(sorted(set(people)))}
+    counts = np.zeros((len(place), labels, labels), np.float64)
+    np.add.at(counts, ([place[p] for p in people], true, predicted), 1.0)
+    return counts
+
+
+def _macro_precision(counts: Counts) -> npt.NDArray[np.float64]:
+    hits, there = np.einsum("dii->di", counts), counts.sum(2) > 0
+    precision = hits / np.maximum(counts.sum(1), 1)
+    return np.asarray((precision * there).sum(1) / there.sum(1), np.float64)
+
+
+def _macro_f1(counts: Counts) -> npt.NDArray[np.float64]:
+    hits, there = np.einsum("dii->di", counts), counts.sum(2) > 0
+    f1 = 2 * hits / np.maximum(counts.sum(1) + counts.sum(2), 1)
+    return np.asarray((f1 * there).sum(1) / there.sum(1), np.float64)
+
+
+def _means(values: npt.NDArray[np.float64], groups: Sequence[str]) -> dict[str, float]:
+    order = np.asarray(groups)
+    return {name: float(values[order == name].mean()) for name in sorted(set(groups))}
 
 
 def _listed(values: dict[str, float]) -> str:
     return ", ".join(f"{name or 'unknown'} {value:.3f}" for name, value in values.items())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -38,6 +38,8 @@ class Fitting:
     seed: int = 0
     neutral: int | None = None
     class_weights: Tensor | None = None
+    description: Mapping[str, Any] | None = None
+    """Plain data that every checkpoint carries under `DESCRIPTION`."""
     progress: bool = False
     trainer: Mapping[str, Any] | None = None
     """Further arguments of Lightning's Trainer, for instance accelerator, devices and strategy."""
@@ -79,6 +81,7 @@ def fit(
         noise=fitting.augmentation.noise,
         mixup=fitting.augmentation.mixup,
         seed=fitting.seed,
+        description=fitting.description,
     )
     task.fit_statistics(statistics)
     callbacks: list[Callback] = []

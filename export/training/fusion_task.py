@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import lightning
 import numpy as np
@@ -18,6 +18,9 @@ from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion, Tokens, make_fusion
 from edge_ser.export.training.config import ModalityDropout, Optimisation
 from edge_ser.export.training.examples import Batch
+
+DESCRIPTION: Final = "edge_ser"
+"""Key of a checkpoint's own description."""
 
 
 class FusionTask(lightning.LightningModule):
@@ -37,6 +40,7 @@ class FusionTask(lightning.LightningModule):
         noise: deviation of the noise that is added to standardised tokens.
         mixup: alpha of mixup's beta distribution; 0 for none.
         seed: decides dropout, hidden modalities, noise and mixup of every step.
+        description: plain data that checkpoints carry, see `DESCRIPTION`.
     """
 
     def __init__(
@@ -51,9 +55,11 @@ class FusionTask(lightning.LightningModule):
         noise: float = 0.0,
         mixup: float = 0.0,
         seed: int = 0,
+        description: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         torch.manual_seed(seed)
+        self.description = description
         self.model: Fusion = make_fusion(config)
         self.averaged: Fusion | None = None
         if optimisation.average:
@@ -84,6 +90,11 @@ class FusionTask(lightning.LightningModule):
                 for modality, (mean, deviation) in statistics.items():
                     branch: Any = fusion.branches[modality]
                     branch.standardise.fit(mean, deviation)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write into the checkpoint what it is."""
+        if self.description is not None:
+            checkpoint[DESCRIPTION] = dict(self.description)
 
     @property
     def best(self) -> Fusion:

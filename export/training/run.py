@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from rich.console import Console
 from torch import Tensor
 
-from edge_ser.constants import Modality
+from edge_ser.bundle_schema import subset_name
+from edge_ser.constants import MODALITIES, Modality
 from edge_ser.errors import ConfigError
+from edge_ser.export.data.items import content_hash
 from edge_ser.export.data.leakage import require_no_leak
-from edge_ser.export.data.splits import Split
+from edge_ser.export.data.splits import PARTS, Split
+from edge_ser.export.evaluation.predictions import FoldResult, RunResult, read_fold, write_fold
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.training.config import TrainingConfig, load_config
@@ -31,33 +32,6 @@ from edge_ser.file_writing import write_atomically
 
 PREDICTIONS = "predictions.json"
 CONFIG = "config.json"
-
-
-@dataclass(frozen=True)
-class FoldResult:
-    """Predictions on the test part of one fold."""
-
-    fold: str
-    labels: tuple[str, ...]
-    protocol: str
-    warning: str
-    names: tuple[str, ...]
-    speakers: tuple[str, ...]
-    sexes: tuple[str, ...]
-    true: npt.NDArray[np.int64]
-    log_probabilities: npt.NDArray[np.float64]
-    """[items, labels]."""
-    parameters: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """Predictions of every fold."""
-
-    config: TrainingConfig
-    labels: tuple[str, ...]
-    folds: tuple[FoldResult, ...]
 
 
 def train(
@@ -104,9 +78,9 @@ def train(
             write_fold(kept, result)
         folds.append(read_fold(kept))
         if console is not None:
-            hits = folds[-1].log_probabilities.argmax(1) == folds[-1].true
+            hits = folds[-1].predicted == folds[-1].true
             console.print(f"{config.name} {split.name}: accuracy {hits.mean():.3f}")
-    return RunResult(config, loaded.labels, tuple(folds))
+    return RunResult(config.name, loaded.labels, tuple(folds))
 
 
 def guard_configuration(output: Path, config: TrainingConfig) -> None:
@@ -174,6 +148,42 @@ def predict(
     return torch.cat(logits)
 
 
+def smaller_subsets(modalities: Iterable[Modality]) -> tuple[str, ...]:
+    """Names of the non-empty proper subsets of some modalities, the largest first."""
+    known = [m for m in MODALITIES if m in set(modalities)]
+    return tuple(
+        subset_name(list(chosen))
+        for size in range(len(known) - 1, 0, -1)
+        for chosen in combinations(known, size)
+    )
+
+
+def describe(
+    config: TrainingConfig, loaded: RunData, split: Split, model: FusionConfig, seed: int
+) -> dict[str, Any]:
+    """What a checkpoint says of itself, as plain data: enough to load, judge and export it."""
+    early = config.optimisation.patience < config.optimisation.epochs
+    return {
+        "config": config.model_dump(mode="json"),
+        "fusion": model.model_dump(mode="json"),
+        "labels": list(loaded.labels),
+        "fold": split.name,
+        "protocol": split.protocol,
+        "seed": seed,
+        "data": loaded.data.name,
+        "licence": loaded.data.licence,
+        "validation_trains": not early,
+        "speakers": {
+            part: sorted({loaded.items[i].speaker or "" for i in split.part(part)} - {""})
+            for part in PARTS
+        },
+        "contents": {
+            part: sorted({content_hash(loaded.items[i])[:16] for i in split.part(part)})
+            for part in PARTS
+        },
+    }
+
+
 def _fold(
     config: TrainingConfig,
     loaded: RunData,
@@ -193,7 +203,8 @@ def _fold(
     counts = np.bincount(labels, minlength=len(loaded.labels)).astype(np.float64)
     weights = torch.tensor(counts.sum() / np.maximum(counts, 1) / len(counts), dtype=torch.float32)
     model = fusion_config(config, loaded)
-    logits = []
+    logits: list[Tensor] = []
+    fewer: dict[str, list[Tensor]] = {name: [] for name in smaller_subsets(model.inputs)}
     parameters = loaded.encoder_parameters
     for seed in config.seeds:
         fusion = fit(
@@ -204,6 +215,7 @@ def _fold(
                 config.modality_dropout,
                 seed,
                 class_weights=weights,
+                description=describe(config, loaded, split, model, seed),
                 progress=console is not None and console.is_terminal,
                 trainer=trainer,
             ),
@@ -219,6 +231,9 @@ def _fold(
         )
         parameters += sum(p.numel() for p in fusion.parameters())
         logits.append(predict(fusion, loaded.variants, split.test))
+        for name, several in fewer.items():
+            left = {m: x for m, x in loaded.variants.items() if m in name.split("+")}
+            several.append(predict(fusion, left, split.test))
     tested = [loaded.items[i] for i in split.test]
     return FoldResult(
         split.name,
@@ -232,50 +247,5 @@ def _fold(
         average_predictions(logits).double().numpy(),
         parameters,
         time.monotonic() - started,
+        {name: average_predictions(several).double().numpy() for name, several in fewer.items()},
     )
-
-
-def write_fold(path: Path, result: FoldResult) -> None:
-    """Write a fold's predictions, atomically."""
-    document = {
-        "fold": result.fold,
-        "labels": result.labels,
-        "protocol": result.protocol,
-        "warning": result.warning,
-        "names": result.names,
-        "speakers": result.speakers,
-        "sexes": result.sexes,
-        "true": result.true.tolist(),
-        "log_probabilities": [[round(x, 5) for x in row] for row in result.log_probabilities],
-        "parameters": result.parameters,
-        "seconds": round(result.seconds, 1),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(document).encode())
-
-
-def read_fold(path: Path) -> FoldResult:
-    """Read what `write_fold` wrote.
-
-    Raises:
-        ConfigError: if the file is damaged.
-    """
-    try:
-        document = json.loads(path.read_text("utf-8"))
-        return FoldResult(
-            document["fold"],
-            tuple(document["labels"]),
-            document["protocol"],
-            document["warning"],
-            tuple(document["names"]),
-            tuple(document["speakers"]),
-            tuple(document["sexes"]),
-            np.array(document["true"], np.int64),
-            np.array(document["log_probabilities"], np.float64),
-            int(document["parameters"]),
-            float(document["seconds"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path} is damaged ({error}); delete it and train the fold again"
-        ) from error
