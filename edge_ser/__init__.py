@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         MediaError,
         MissingExtraError,
     )
+    from edge_ser.profile import Profile
     from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.result import Decision, LiveDecision, ModalityReport, StreamHealth, Window
     from edge_ser.stream import EmotionStream
@@ -49,6 +50,7 @@ _HOMES = {
     "MediaError": "errors",
     "MissingExtraError": "errors",
     "ModalityReport": "result",
+    "Profile": "profile",
     "StreamHealth": "result",
     "Transcript": "capture.transcript",
     "Window": "result",
@@ -73,6 +75,7 @@ __all__ = [
     "MediaError",
     "MissingExtraError",
     "ModalityReport",
+    "Profile",
     "StreamHealth",
     "Transcript",
     "Window",

@@ -6,6 +6,7 @@ not run. `edge_ser.bundle` loads and verifies a folder against this schema.
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import combinations
 from typing import Any, Final, Literal
@@ -121,6 +122,42 @@ class SubsetCalibration(_Strict):
     """Below this probability of the likeliest label the decision abstains."""
 
 
+class SpeakerAdaptation(_Strict):
+    """How the tokens of the sound are moved by the statistics of a person who enrolled.
+
+    `edge_ser.adaptation.SpeakerMap` holds the formula; without a profile nothing is moved.
+    """
+
+    enrol_with: Literal["neutral", "any"]
+    """What a person should say to enrol: `mean` and `deviation` are of the same kind of speech."""
+    columns: tuple[int, ...] = Field(min_length=1)
+    """Columns of the audio tokens that are moved, in rising order."""
+    mean: tuple[float, ...]
+    """Of what training people said, for each of the columns."""
+    deviation: tuple[float, ...]
+    scale: bool = True
+    """Whether the spread is adapted too, not only the mean."""
+    prior_count: float = Field(ge=0, le=1e6)
+    """Tokens of a person at which person and population weigh the same."""
+    prior_weight: float = Field(gt=0, le=1)
+    """What the population's deviation keeps however much is heard of a person."""
+    people: int = Field(ge=2)
+    """Training people behind `mean` and `deviation`."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> SpeakerAdaptation:
+        if list(self.columns) != sorted(set(self.columns)) or self.columns[0] < 0:
+            raise ValueError("the columns must rise and not be negative")
+        for name, values in (("mean", self.mean), ("deviation", self.deviation)):
+            if len(values) != len(self.columns):
+                raise ValueError(f"{name} must have one value for each of the columns")
+            if not all(math.isfinite(value) for value in values):
+                raise ValueError(f"{name} holds a value that is not finite")
+        if min(self.deviation) < 0:
+            raise ValueError("a deviation is negative")
+        return self
+
+
 class Score(_Strict):
     """One measured figure with what is needed to judge it."""
 
@@ -156,6 +193,8 @@ class BundleManifest(_Strict):
     tokenizer: FileEntry
     documents: dict[str, FileEntry] = Field(default_factory=dict)
     calibration: dict[str, SubsetCalibration]
+    adaptation: SpeakerAdaptation | None = None
+    """How a person's own statistics are used; None: the bundle cannot enrol anybody."""
     training: Training
     splits: dict[str, list[str]] = Field(default_factory=dict)
     scores: list[Score] = Field(default_factory=list)
@@ -175,7 +214,17 @@ class BundleManifest(_Strict):
                 f"calibration must name exactly the subsets {', '.join(SUBSETS)}, "
                 f"not {', '.join(sorted(self.calibration)) or 'none'}"
             )
+        width = self.audio_width
+        if self.adaptation is not None and self.adaptation.columns[-1] >= width:
+            raise ValueError(f"adaptation names a column beyond the {width} of an audio token")
         return self
+
+    @property
+    def audio_width(self) -> int:
+        """Columns of a token of the sound; 0 where the graph does not state them."""
+        tokens = self.graphs["acoustic"].outputs.get("audio_tokens")
+        width = tokens.shape[-1] if tokens is not None and tokens.shape else 0
+        return width if isinstance(width, int) else 0
 
     def files(self) -> list[FileEntry]:
         """Every file that the manifest lists."""

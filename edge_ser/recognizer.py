@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
@@ -20,7 +20,7 @@ from edge_ser.capture.media import clip_from_arrays, open_clip
 from edge_ser.capture.transcript import Transcript, find_sidecar, read_transcript
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.encoders import Encoded, EncodedFaces, Encoders
-from edge_ser.errors import ConfigError
+from edge_ser.errors import ConfigError, MediaError
 from edge_ser.result import Decision, Window
 from edge_ser.runtime.backend import DEFAULT_BACKEND
 from edge_ser.timing import StageTimer
@@ -28,7 +28,9 @@ from edge_ser.window import Evidence, decide, merge
 from edge_ser.words import WordEncoder
 
 if TYPE_CHECKING:
+    from edge_ser.adaptation import SpeakerMap
     from edge_ser.capture.speech_to_text import SpeechToText
+    from edge_ser.profile import Profile
     from edge_ser.stream import EmotionStream
     from edge_ser.streaming.clock import StreamClock
     from edge_ser.streaming.outbox import Callback
@@ -55,6 +57,7 @@ class EdgeRecognizer:
         bundle: str | os.PathLike[str] | Bundle | None = None,
         *,
         backend: str = DEFAULT_BACKEND,
+        threads: int = 1,
     ) -> None:
         """Load a bundle and open its graphs.
 
@@ -62,6 +65,8 @@ class EdgeRecognizer:
             bundle: a bundle's folder, or a bundle that `load_bundle` gave; None loads the one that
                 ships with the package.
             backend: what runs the graphs, one of `edge_ser.runtime.backend.BACKENDS`.
+            threads: threads that one run of a graph may use on the CPU; `edge-ser report` measures
+                whether more than one helps.
 
         Raises:
             BundleError: if the bundle is not what its manifest says.
@@ -69,7 +74,7 @@ class EdgeRecognizer:
             ConfigError: if the backend's name is unknown.
         """
         self.bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-        self._encoders = Encoders(self.bundle, backend)
+        self._encoders = Encoders(self.bundle, backend, threads)
         self._speech_to_text: SpeechToText | None = None
         self._speech_to_text_lock = threading.Lock()
         self._closed = False
@@ -91,7 +96,12 @@ class EdgeRecognizer:
         return self._encoders
 
     def recognize(
-        self, clip: ClipInput, transcript: str | Transcript | None = None, *, asr: bool = False
+        self,
+        clip: ClipInput,
+        transcript: str | Transcript | None = None,
+        *,
+        asr: bool = False,
+        profile: Profile | None = None,
     ) -> Decision:
         """Decide for a whole clip.
 
@@ -103,13 +113,16 @@ class EdgeRecognizer:
             transcript: what is said. None looks for a sidecar file beside the clip (clip.txt, .srt,
                 .vtt or .json) and, with `asr`, listens when there is none.
             asr: whether to transcribe the sound on this device when there is no transcript.
+            profile: of the person who speaks, from `enroll`.
 
         Raises:
+            ConfigError: if the profile was made with another bundle.
             MediaError: if the clip, the samples or the transcript cannot be used.
             MissingExtraError: if `asr` is wanted and the extra ``asr`` is not installed.
             EngineError: if a backend fails.
         """
         encoders = self.encoders
+        speaker = self._speaker(profile)
         timer = StageTimer()
         with _opened(clip) as opened:
             with timer.stage("transcript"):
@@ -121,7 +134,7 @@ class EdgeRecognizer:
                 faces = encoders.faces(segment.frames, timer)
                 span = _Span(opened, deque([(segment, faces)]))
                 evidence = span.evidence(segment.start, words, duration or segment.stop, timer)
-                decisions.append(decide(self.bundle, encoders, evidence, timer))
+                decisions.append(decide(self.bundle, encoders, evidence, timer, speaker))
         return merge(self.bundle, decisions, timer)
 
     def timeline(
@@ -132,6 +145,7 @@ class EdgeRecognizer:
         window: float = DEFAULT_WINDOW,
         hop: float = DEFAULT_HOP,
         asr: bool = False,
+        profile: Profile | None = None,
     ) -> list[Decision]:
         """Decide again and again along a clip, as a live stream would.
 
@@ -144,9 +158,10 @@ class EdgeRecognizer:
             window: seconds that one decision looks at, up to the bundle's longest.
             hop: seconds between decisions, at most `window`.
             asr: as for `recognize`.
+            profile: as for `recognize`.
 
         Raises:
-            ConfigError: if window or hop are not usable.
+            ConfigError: if window or hop are not usable, or the profile is another bundle's.
             MediaError, MissingExtraError, EngineError: as for `recognize`.
         """
         encoders = self.encoders
@@ -158,6 +173,7 @@ class EdgeRecognizer:
         if hop > window:
             raise ConfigError(f"hop ({hop} s) is longer than window ({window} s): sound is skipped")
         length = sample_count("window", window)
+        speaker = self._speaker(profile)
         decisions = []
         with _opened(clip) as opened:
             spoken = self._transcript(clip, opened, transcript, asr)
@@ -172,7 +188,7 @@ class EdgeRecognizer:
                     pieces.popleft()
                 span = _Span(opened, pieces)
                 evidence = span.evidence(start, words, duration or segment.stop, timer)
-                decisions.append(decide(self.bundle, encoders, evidence, timer))
+                decisions.append(decide(self.bundle, encoders, evidence, timer, speaker))
                 timer = StageTimer()
         return decisions
 
@@ -190,6 +206,42 @@ class EdgeRecognizer:
         with _opened(clip) as opened:
             return self._transcript(clip, opened, transcript, asr)
 
+    def enroll(self, clips: Sequence[ClipInput], profile: Profile | None = None) -> Profile:
+        """Make the profile of one person from clips in which nobody else speaks.
+
+        Only statistics are kept: see `edge_ser.profile.Profile`. The bundle's `adaptation` tells
+        whether they should be neutral speech (`enrol_with`).
+
+        Args:
+            clips: each as for `recognize`; ten seconds of speech are a good beginning.
+            profile: an earlier profile of the person, to go on from.
+
+        Raises:
+            ConfigError: if the bundle cannot enrol anybody, or the profile is another bundle's.
+            MediaError: if a clip cannot be used, or nobody speaks in any of them.
+            EngineError: if a backend fails.
+        """
+        from edge_ser.enrolment import VoiceStatistics
+        from edge_ser.profile import Profile, adaptation_of
+
+        encoders = self.encoders
+        adaptation = adaptation_of(self.bundle) if profile is None else profile.check(self.bundle)
+        voice = VoiceStatistics(
+            lambda samples: encoders.audio(samples, StageTimer()).tokens,
+            adaptation.columns,
+            seen=None if profile is None else profile.statistics,
+            samples=0 if profile is None else profile.samples,
+        )
+        before = voice.samples
+        for clip in clips:
+            with _opened(clip) as opened:
+                for segment in opened.segments(DEFAULT_WINDOW, None):
+                    voice.accept(segment.samples)
+            voice.finish()
+        if voice.samples == before:
+            raise MediaError("nobody speaks in what was given to enrol with: there is no profile")
+        return Profile.made(self.bundle, voice.seen, voice.complete)
+
     def stream(
         self,
         *,
@@ -200,6 +252,7 @@ class EdgeRecognizer:
         speech_only: bool = False,
         consent: bool = False,
         clock: StreamClock | None = None,
+        profile: Profile | None = None,
     ) -> EmotionStream:
         """Begin a live conversation; any number of them may share this recognizer.
 
@@ -214,9 +267,11 @@ class EdgeRecognizer:
             consent: whether the people in front of the devices agreed to this.
             clock: the clock of the capture times; None is the system's monotonic clock, a
                 `PushedClock` suits media that are fed at any other speed.
+            profile: of the person who speaks, from `enroll` or `EmotionStream.enroll`.
 
         Raises:
-            ConfigError: if window, hop or smoothing are not usable, or the recognizer is closed.
+            ConfigError: if window, hop or smoothing are not usable, the profile is another
+                bundle's, or the recognizer is closed.
         """
         from edge_ser.stream import EmotionStream
         from edge_ser.streaming.options import StreamOptions
@@ -232,6 +287,7 @@ class EdgeRecognizer:
             on_decision=on_decision,
             consent=consent,
             clock=clock,
+            profile=profile,
         )
 
     def close(self) -> None:
@@ -249,6 +305,9 @@ class EdgeRecognizer:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _speaker(self, profile: Profile | None) -> SpeakerMap | None:
+        return None if profile is None else profile.speaker_map(self.bundle)
 
     def _segments(self, clip: Clip, seconds: float, timer: StageTimer) -> Iterator[Segment]:
         rate = self.bundle.manifest.frontend.video.frames_per_second

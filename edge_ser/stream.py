@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Final
@@ -19,9 +20,11 @@ from edge_ser.capture.clip import Samples
 from edge_ser.capture.sound_track import full_scale
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
+from edge_ser.profile import Profile
 from edge_ser.result import LiveDecision, StreamHealth
 from edge_ser.streaming.clock import MonotonicClock, StreamClock
 from edge_ser.streaming.conversation import Conversation, origin_of
+from edge_ser.streaming.enrolment import Enrolment
 from edge_ser.streaming.inbox import Arrivals, Chunk, Inbox, PictureArrival, WordsArrival
 from edge_ser.streaming.options import StreamOptions
 from edge_ser.streaming.outbox import Callback, Outbox
@@ -58,6 +61,7 @@ class EmotionStream:
         on_decision: Callback | None = None,
         consent: bool = False,
         clock: StreamClock | None = None,
+        profile: Profile | None = None,
     ) -> None:
         """Start the stream's threads.
 
@@ -68,12 +72,18 @@ class EmotionStream:
             on_decision: gets every decision; without it, iterate over the stream.
             consent: see `consent`.
             clock: the clock of the capture times.
+            profile: see `adapt_to`.
+
+        Raises:
+            ConfigError: if the profile was made with another bundle.
         """
         self._bundle = bundle
         self._encoders = encoders
         self._options = options
         self._clock: StreamClock = MonotonicClock() if clock is None else clock
         self._consent = bool(consent)
+        self._enrolments: deque[Enrolment] = deque()
+        self.adapt_to(profile)
         self._tally = Tally()
         self._inbox = Inbox(AUDIO_QUEUE, self._tally)
         self._outbox = Outbox(self._clock, self._tally, on_decision)
@@ -98,6 +108,47 @@ class EmotionStream:
     def closed(self) -> bool:
         """Whether the stream takes nothing more."""
         return self._inbox.closed
+
+    @property
+    def profile(self) -> Profile | None:
+        """Of the person whom decisions are adapted to; None: nobody in particular."""
+        return self._profile
+
+    def adapt_to(self, profile: Profile | None) -> None:
+        """From the next decision on, adapt to a person; None: to nobody in particular.
+
+        Raises:
+            ConfigError: if the profile was made with another bundle.
+        """
+        self._speaker = None if profile is None else profile.speaker_map(self._bundle)
+        self._profile = profile
+
+    def enroll(self, seconds: float, *, extend: Profile | None = None) -> Enrolment:
+        """Listen for so much speech of one person; the stream then adapts to that person.
+
+        Decisions go on meanwhile. Nobody else should speak; `SpeakerAdaptation.enrol_with` of the
+        bundle tells whether it should be neutral speech. Sound is not kept, statistics are.
+
+        Args:
+            seconds: of speech, from now on; pauses do not count.
+            extend: an earlier profile of the person, to go on from.
+
+        Returns:
+            The enrolment: `result` waits for its profile.
+
+        Raises:
+            ConfigError: if nobody agreed (`consent`), the bundle cannot enrol anybody, `seconds` is
+                not positive, or the earlier profile is another bundle's.
+        """
+        if not self._consent:
+            raise ConfigError(
+                "a profile is about a person: it is made only in a stream with consent=True"
+            )
+        enrolment = Enrolment(self._bundle, self._encoders, seconds, extend)
+        self._enrolments.append(enrolment)
+        if self.closed:
+            enrolment.fail("the stream was closed")
+        return enrolment
 
     def push_audio(
         self,
@@ -286,6 +337,8 @@ class EmotionStream:
                 pass
         finally:
             self._outbox.close()
+            while self._enrolments:
+                self._enrolments.popleft().stop()
 
     def _turn(self) -> bool:
         """Wait for something to do and do it; False when nothing more will come."""
@@ -312,6 +365,8 @@ class EmotionStream:
             conversation = self._conversation = Conversation(
                 self._bundle, self._encoders, self._options, self._clock, self._tally, origin
             )
+        conversation.speaker = self._speaker
+        self._listen_for_people(conversation)
         for ready in conversation.take(arrivals, draining=draining):
             self._outbox.put(ready)
         if draining and not arrivals:
@@ -319,6 +374,14 @@ class EmotionStream:
                 self._outbox.put(ready)
             return False
         return True
+
+    def _listen_for_people(self, conversation: Conversation) -> None:
+        """Hand the first enrolment that is not done to the conversation; adapt to the last done."""
+        while self._enrolments and self._enrolments[0].done:
+            profile = self._enrolments.popleft().profile
+            if profile is not None:
+                self.adapt_to(profile)
+        conversation.enrolment = self._enrolments[0] if self._enrolments else None
 
 
 def _mono(samples: npt.ArrayLike) -> Samples:

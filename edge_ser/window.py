@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from edge_ser.adaptation import SpeakerMap
 from edge_ser.bundle import Bundle
 from edge_ser.constants import MODALITIES, Modality
 from edge_ser.encoders import Encoded, Encoders
@@ -35,8 +36,16 @@ class Evidence:
     video: Encoded
 
 
-def decide(bundle: Bundle, encoders: Encoders, evidence: Evidence, timer: StageTimer) -> Decision:
+def decide(
+    bundle: Bundle,
+    encoders: Encoders,
+    evidence: Evidence,
+    timer: StageTimer,
+    speaker: SpeakerMap | None = None,
+) -> Decision:
     """Encode the window's sound, fuse it with words and faces, calibrate, or abstain.
+
+    Arguments as for `decide_encoded`.
 
     Raises:
         EngineError: if a backend fails.
@@ -50,7 +59,7 @@ def decide(bundle: Bundle, encoders: Encoders, evidence: Evidence, timer: StageT
         "text": evidence.text,
         "video": evidence.video,
     }
-    return decide_encoded(bundle, encoders.fusion, evidence.window, encoded, timer)
+    return decide_encoded(bundle, encoders.fusion, evidence.window, encoded, timer, speaker)
 
 
 def decide_encoded(
@@ -59,6 +68,7 @@ def decide_encoded(
     window: Window,
     encoded: Mapping[Modality, Encoded],
     timer: StageTimer,
+    speaker: SpeakerMap | None = None,
 ) -> Decision:
     """Fuse what the encoders gave for one window, calibrate, or abstain.
 
@@ -68,10 +78,15 @@ def decide_encoded(
         window: the span that was looked at.
         encoded: one entry for each modality.
         timer: gets the stage ``fusion``.
+        speaker: moves the tokens of the sound by a person's own statistics; None: nobody enrolled.
 
     Raises:
         EngineError: if a backend fails.
     """
+    heard = encoded["audio"]
+    if speaker is not None and heard.tokens is not None:
+        adapted = Encoded(speaker(heard.tokens), None, (*heard.notes, speaker.note))
+        encoded = {**encoded, "audio": adapted}
     tokens = {m: e.tokens for m, e in encoded.items() if e.tokens is not None}
     labels = bundle.manifest.labels
     fused: Fused | None = None

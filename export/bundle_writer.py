@@ -25,6 +25,7 @@ from edge_ser.bundle_schema import (
     FrontendConfig,
     GraphName,
     Score,
+    SpeakerAdaptation,
     SubsetCalibration,
     Training,
 )
@@ -72,6 +73,8 @@ class BundleContent:
     """Everything that goes into a bundle; see `BundleManifest` for the meaning of each part.
 
     Attributes:
+        adaptation: see `edge_ser.export.training.adaptation.speaker_adaptation`; None makes a
+            bundle that cannot enrol anybody.
         notes: paragraphs that the card shows under "What to know".
         licences: files with the full texts, copied into ``LICENSES``.
     """
@@ -89,6 +92,7 @@ class BundleContent:
     calibration: Mapping[str, SubsetCalibration] = field(
         default_factory=lambda: {subset: SubsetCalibration() for subset in SUBSETS}
     )
+    adaptation: SpeakerAdaptation | None = None
     splits: Mapping[str, Sequence[str]] = field(default_factory=dict)
     scores: Sequence[Score] = ()
     notes: Sequence[str] = ()
@@ -197,6 +201,9 @@ def _fill(folder: Path, content: BundleContent) -> dict[str, Any]:
         "calibration": {
             subset: value.model_dump(mode="json") for subset, value in content.calibration.items()
         },
+        "adaptation": (
+            None if content.adaptation is None else content.adaptation.model_dump(mode="json")
+        ),
         "training": content.training.model_dump(mode="json"),
         "splits": {part: list(names) for part, names in content.splits.items()},
         "scores": [score.model_dump(mode="json") for score in content.scores],

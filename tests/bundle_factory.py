@@ -154,3 +154,17 @@ def make_bundle(folder: Path, change: Callable[[dict[str, Any]], None] | None = 
         change(manifest)
     (folder / "bundle.json").write_text(json.dumps(manifest, indent=1))
     return folder
+
+
+def with_adaptation(manifest: dict[str, Any]) -> None:
+    """A change for `make_bundle`: people can enrol; two columns of the sound are adapted."""
+    manifest["adaptation"] = {
+        "enrol_with": "any",
+        "columns": [1, 4],
+        "mean": [3.0, -2.0],
+        "deviation": [1.0, 0.5],
+        "scale": True,
+        "prior_count": 2.0,
+        "prior_weight": 0.25,
+        "people": 2,
+    }

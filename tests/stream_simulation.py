@@ -140,6 +140,12 @@ class FakeEncoders:
             self.windows = [*self.windows[-3:], rows]
             return Encoded(rows.mean(axis=0)[None, :1])
 
+    def audio(self, samples: Samples, timer: StageTimer) -> Encoded:
+        with timer.stage("acoustic"):
+            self.work("acoustic")
+            blocks = samples[: len(samples) // 400 * 400].reshape(-1, 400)
+            return Encoded(blocks.std(axis=1)[:, None])
+
     def text(self, words: str, timer: StageTimer) -> Encoded:
         with timer.stage("text"):
             self.work("text")

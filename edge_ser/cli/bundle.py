@@ -54,6 +54,10 @@ def show(
         size = f"{file.stat().st_size / 1e6:.1f}" if file.exists() else "missing"
         graphs.add_row(name, entry.file, entry.precision, size, entry.licence)
     console.print(graphs)
+    adapted = (
+        "no" if manifest.adaptation is None else f"with {manifest.adaptation.enrol_with} speech"
+    )
+    console.print(f"people can enrol: {adapted}")
     if manifest.scores:
         _show_scores(manifest.scores, console)
     training = manifest.training

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.result import LiveDecision
     from edge_ser.stream import EmotionStream
-    from edge_ser.streaming.recording import Recording
 
 
 def live(
@@ -46,6 +45,13 @@ def live(
     speech_only: Annotated[
         bool, typer.Option(help="Whether sound without speech counts as absent.")
     ] = True,
+    enroll: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Learn a person's voice from so much speech."),
+    ] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="A person's profile: to adapt to, or what --enroll writes.")
+    ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No preview window.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a decision a line.")] = False,
     record: Annotated[
@@ -62,6 +68,7 @@ def live(
 
     A complete command: edge-ser live --replay clip.mp4 --json
     """
+    from edge_ser.cli.live_profile import LiveProfile
     from edge_ser.cli.live_sources import Wanted, ask_consent, make_sources, start
     from edge_ser.cli.live_view import Meter
     from edge_ser.errors import CaptureError
@@ -86,6 +93,7 @@ def live(
         ask_consent(consent, record)
     with ExitStack() as stack:
         recognizer = stack.enter_context(EdgeRecognizer(bundle, backend=backend))
+        person = LiveProfile(recognizer.bundle, profile, enroll)
         stream = stack.enter_context(
             recognizer.stream(
                 window=window,
@@ -93,6 +101,7 @@ def live(
                 smoothing=smoothing,  # type: ignore[arg-type]
                 speech_only=speech_only,
                 consent=True,  # a replay needs none, and everything else was asked for above
+                profile=person.profile,
             )
         )
         sink: Sink = stream
@@ -106,13 +115,18 @@ def live(
             sink = _transcribing(sink, ending)
         for source in sources:
             stack.callback(source.stop)
+        person.begin(stream, notes)
         needed = not wanted.live or mic is not None or camera is not None or not (listen and look)
         for line in start(sources, sink, all_needed=needed):
             notes.print(line, style="yellow", markup=False)
         threading.Thread(target=_close_at_end, args=(sources, ending, stream), daemon=True).start()
         preview = None if headless or as_json else _preview(recognizer, meter, notes)
         try:
-            _show(stream, sources, meter, recording, preview, as_json=as_json)
+            for decision in _shown(stream, sources, meter, preview, as_json=as_json):
+                if recording is not None:
+                    recording.note(decision)
+                person.look(notes)
+            person.end(notes)
         except KeyboardInterrupt:
             notes.print("stopped")
     failed = [s for s in sources if s.health.state == "failed" and s.health.error]
@@ -180,15 +194,15 @@ class _Preview:
         return show(annotated(image, self._faces.faces(image), decision.steady_label))
 
 
-def _show(
+def _shown(
     stream: EmotionStream,
     sources: Sequence[LiveSource],
     meter: Meter,
-    recording: Recording | None,
     preview: _Preview | None,
     *,
     as_json: bool,
-) -> None:
+) -> Iterator[LiveDecision]:
+    """Show every decision, then give it; ends with the stream, or when the window is closed."""
     from rich.live import Live
 
     from edge_ser.cli.live_view import view
@@ -198,11 +212,10 @@ def _show(
         if screen is not None:
             stack.enter_context(screen)
         for decision in stream:
-            if recording is not None:
-                recording.note(decision)
             if screen is None:
                 typer.echo(decision.to_json())
             else:
                 screen.update(view(decision, meter.level_dbfs(), sources), refresh=True)
+            yield decision
             if preview is not None and not preview.update(decision):
                 return

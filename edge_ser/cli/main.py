@@ -19,6 +19,7 @@ from edge_ser.cli import (
     doctor,
     engines,
     live,
+    profile,
     recognize,
     train,
 )
@@ -45,6 +46,7 @@ app.command("evaluate")(train.evaluate)
 app.command("build-engine")(build_engine.build_engine)
 app.command("compare")(compare.compare)
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(profile.app, name="profile")
 app.add_typer(engines.app, name="engines")
 app.add_typer(bench.app, name="bench")
 

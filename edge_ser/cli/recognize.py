@@ -14,6 +14,7 @@ from edge_ser.constants import MODALITIES
 
 if TYPE_CHECKING:
     from edge_ser.capture.transcript import Transcript
+    from edge_ser.profile import Profile
     from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.result import Decision
 
@@ -30,6 +31,9 @@ def recognize(
     plot: Annotated[
         Path | None, typer.Option(help="Draw the clip to this .png, .svg or .pdf file.")
     ] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Profile of the person who speaks (edge-ser profile).")
+    ] = None,
     bundle: Annotated[Path | None, typer.Option(help="A bundle's folder.")] = None,
     backend: Annotated[str, typer.Option(help="What runs the graphs.")] = "onnxruntime",
 ) -> None:
@@ -37,13 +41,15 @@ def recognize(
 
     A complete command: edge-ser recognize clip.mp4 --transcript "I did not expect that" --json
     """
+    from edge_ser.profile import Profile
     from edge_ser.recognizer import EdgeRecognizer
 
+    person = None if profile is None else Profile.load(profile)
     with EdgeRecognizer(bundle, backend=backend) as recognizer:
         words = recognizer.transcribe(clip, transcript, asr=asr)
-        decision = recognizer.recognize(clip, words)
+        decision = recognizer.recognize(clip, words, profile=person)
         if plot is not None:
-            draw(recognizer, clip, decision, words, plot)
+            draw(recognizer, clip, decision, words, plot, person)
     if as_json:
         typer.echo(decision.to_json(indent=2))
     else:
@@ -58,12 +64,13 @@ def draw(
     decision: Decision,
     words: Transcript | None,
     target: Path,
+    profile: Profile | None = None,
 ) -> None:
     """Draw a clip with the decisions along it."""
     from edge_ser.capture.media import open_clip
     from edge_ser.plot import plot_clip
 
-    timeline = recognizer.timeline(clip, words)
+    timeline = recognizer.timeline(clip, words, profile=profile)
     with open_clip(clip) as opened:
         plot_clip(recognizer, opened, decision, timeline, words, target, title=clip.name)
 

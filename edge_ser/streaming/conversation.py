@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from edge_ser.adaptation import SpeakerMap
 from edge_ser.bundle import Bundle
 from edge_ser.constants import MODALITIES, SAMPLE_RATE
 from edge_ser.encoders import Encoded
 from edge_ser.result import Decision, LiveDecision, StreamHealth, Window
 from edge_ser.streaming.clock import StreamClock, milliseconds
+from edge_ser.streaming.enrolment import Enrolment
 from edge_ser.streaming.inbox import Arrivals, Chunk, PictureArrival
-from edge_ser.streaming.intake import SoundIntake
+from edge_ser.streaming.intake import Piece, SoundIntake
 from edge_ser.streaming.load import LoadController
 from edge_ser.streaming.options import GRID, StreamOptions
 from edge_ser.streaming.outbox import Ready
@@ -46,7 +48,10 @@ def origin_of(arrivals: Arrivals) -> int | None:
 
 
 class Conversation:
-    """Thread contract: belongs to one thread."""
+    """Thread contract: belongs to one thread.
+
+    `speaker` moves the sound's tokens by a person's statistics; `enrolment` hears what is said.
+    """
 
     def __init__(
         self,
@@ -57,6 +62,8 @@ class Conversation:
         tally: Tally,
         origin: int,
     ) -> None:
+        self.speaker: SpeakerMap | None = None
+        self.enrolment: Enrolment | None = None
         self._bundle = bundle
         self._fusion = encoders.fusion
         self._options = options
@@ -160,10 +167,24 @@ class Conversation:
             # Samples behind the window's end must not change it, however long the chunk is.
             first, piece = piece.cut(max(self.next_moment - begin, 1))
             begin = self._past.hear(first)
+            self._listen(first)
             behind = 0 if piece is None else len(piece.samples)
             self._backlog += behind
             yield from self._decide_up_to(begin)
             self._backlog -= behind
+
+    def _listen(self, piece: Piece) -> None:
+        """Let an enrolment hear; what it makes of it must not end the conversation."""
+        enrolment = self.enrolment
+        if enrolment is None or enrolment.done:
+            return
+        try:
+            if piece.skipped:
+                enrolment.interrupt()
+            enrolment.hear(piece.samples)
+        except Exception as error:  # an encoder that fails costs the enrolment alone
+            self._tally.error("encoder_errors", "the enrolment failed", error)
+            enrolment.fail(f"the enrolment failed ({error})")
 
     def _decide_up_to(self, time: int) -> Iterator[Ready]:
         """Make every decision whose window ends at `time` or before."""
@@ -223,7 +244,9 @@ class Conversation:
 
     def _fused(self, evidence: WindowEvidence, window: Window, timer: StageTimer) -> Decision:
         try:
-            return decide_encoded(self._bundle, self._fusion, window, evidence.encoded, timer)
+            return decide_encoded(
+                self._bundle, self._fusion, window, evidence.encoded, timer, self.speaker
+            )
         except Exception as error:  # no label is better than no stream
             self._tally.error("encoder_errors", "the fusion failed", error)
             failed = f"the fusion failed: {error}"

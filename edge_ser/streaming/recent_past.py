@@ -9,6 +9,7 @@ from edge_ser.bundle_schema import FrontendConfig
 from edge_ser.constants import Modality
 from edge_ser.encoders import Encoded
 from edge_ser.runtime.session import FloatTensor
+from edge_ser.streaming.enrolment import EncodesSound
 from edge_ser.streaming.faces import EncodesFaces, SeenFaces
 from edge_ser.streaming.inbox import PictureArrival, WordsArrival
 from edge_ser.streaming.intake import Piece
@@ -21,7 +22,7 @@ from edge_ser.timing import StageTimer
 from edge_ser.window import Fuses
 
 
-class StreamEncoders(EncodesFaces, EncodesText, Protocol):
+class StreamEncoders(EncodesFaces, EncodesSound, EncodesText, Protocol):
     """What a conversation needs of `edge_ser.encoders.Encoders`."""
 
     @property

@@ -1,0 +1,138 @@
+"""Enrolment of a person in a live stream: seconds of speech in, a profile out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
+from typing import Any, Protocol
+
+from edge_ser.bundle import Bundle
+from edge_ser.capture.clip import Samples, check_positive
+from edge_ser.constants import SAMPLE_RATE
+from edge_ser.encoders import Encoded
+from edge_ser.enrolment import VoiceStatistics
+from edge_ser.errors import CaptureError
+from edge_ser.profile import Profile, adaptation_of
+from edge_ser.timing import StageTimer
+
+
+class EncodesSound(Protocol):
+    """What makes tokens of a piece of sound: `edge_ser.encoders.Encoders`."""
+
+    def audio(self, samples: Samples, timer: StageTimer) -> Encoded:
+        """Encode one piece of sound."""
+
+
+class Enrolment:
+    """An enrolment that goes on while the stream runs; `EmotionStream.enroll` begins it.
+
+    Wait for its profile with `result`, or await it in asyncio.
+
+    Thread contract: every method from any thread, but `hear`, `interrupt`, `stop` and `fail`,
+    which are the stream's.
+    """
+
+    def __init__(
+        self, bundle: Bundle, encoders: EncodesSound, seconds: float, extend: Profile | None
+    ) -> None:
+        """Begin; see `EmotionStream.enroll`."""
+        check_positive("seconds", seconds)
+        adaptation = adaptation_of(bundle) if extend is None else extend.check(bundle)
+        self._bundle = bundle
+        self._future: Future[Profile] = Future()
+        self._wanted = seconds
+        self._voice = VoiceStatistics(
+            lambda samples: encoders.audio(samples, StageTimer()).tokens,
+            adaptation.columns,
+            seen=None if extend is None else extend.statistics,
+            samples=0 if extend is None else extend.samples,
+        )
+        self._begun_with = self._voice.samples
+
+    @property
+    def wanted_seconds(self) -> float:
+        """Seconds of speech after which the profile is made."""
+        return self._wanted
+
+    @property
+    def heard_seconds(self) -> float:
+        """Seconds of speech heard since `EmotionStream.enroll` was called."""
+        return (self._voice.samples - self._begun_with) / SAMPLE_RATE
+
+    @property
+    def done(self) -> bool:
+        """Whether there is a profile, or will never be one."""
+        return self._future.done()
+
+    @property
+    def profile(self) -> Profile | None:
+        """The profile, if there is one by now."""
+        future = self._future
+        made = future.done() and not future.cancelled() and future.exception() is None
+        return future.result() if made else None
+
+    def cancel(self) -> None:
+        """Let go of what was heard; the stream goes on as before."""
+        self._future.cancel()
+
+    def result(self, timeout: float | None = None) -> Profile:
+        """Wait for the profile.
+
+        Args:
+            timeout: seconds to wait; None waits until enough was said or the stream is closed.
+
+        Raises:
+            CaptureError: if too little was said in that time, or the enrolment ended without a
+                profile. After a timeout it goes on: wait again, or `cancel` it.
+        """
+        try:
+            return self._future.result(timeout)
+        except TimeoutError:
+            raise CaptureError(
+                f"only {self.heard_seconds:.1f} of {self._wanted:g} s of speech were heard in "
+                f"{timeout:g} s: speak on, nearer to the microphone"
+            ) from None
+        except CancelledError:
+            raise CaptureError("the enrolment was cancelled") from None
+
+    def __await__(self) -> Generator[Any, None, Profile]:
+        """Wait for the profile in asyncio."""
+        return asyncio.wrap_future(self._future).__await__()
+
+    def hear(self, samples: Samples) -> None:
+        """Take 16 kHz sound that follows on."""
+        self._voice.accept(samples)
+        self._look()
+
+    def interrupt(self) -> None:
+        """The sound that comes next does not follow on."""
+        self._voice.finish()
+        self._look()
+
+    def stop(self) -> None:
+        """Nothing more comes: what was heard is enough, or there will be no profile."""
+        try:
+            self.interrupt()
+        except Exception as error:  # whoever waits is told, whatever it was
+            self.fail(f"the enrolment failed ({error})")
+        self.fail("the stream was closed")
+
+    def fail(self, why: str) -> None:
+        """There will be no profile, unless there is one already."""
+        with suppress(InvalidStateError):
+            self._future.set_exception(
+                CaptureError(
+                    f"{why} after {self.heard_seconds:.1f} of {self._wanted:g} s of speech: "
+                    "enrol again"
+                )
+            )
+
+    def _look(self) -> None:
+        # A sentence is not cut in the middle: its end, too, belongs to a voice.
+        if self._voice.complete - self._begun_with >= self._wanted * SAMPLE_RATE:
+            with suppress(InvalidStateError):
+                self._future.set_result(
+                    Profile.made(self._bundle, self._voice.seen, self._voice.complete)
+                )
