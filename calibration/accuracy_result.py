@@ -172,7 +172,8 @@ class SubsetAccuracy(ResultModel):
     confusion: tuple[tuple[int, ...], ...]
     """Clips; rows are true labels, columns answered ones, in the order of the bundle's labels."""
     calibration_error: Interval
-    """Expected calibration error of the likeliest label, 15 equally wide bins."""
+    """Expected calibration error of the likeliest label, 15 equally wide bins. Drawing makes it
+    larger by itself: its interval is centred on the figure."""
     brier: float
     """Mean squared distance to the one-hot label, 0 to 2."""
     negative_log_likelihood: float
