@@ -130,9 +130,30 @@ def _archive(path: Path, _changed: int, _size: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
+@lru_cache(maxsize=65536)
+def _digest(path: Path, _changed: int, _size: int) -> hashlib._Hash:
+    # A recording may hold hundreds of items, and every fold of a run asks for them again.
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest
+
+
 def content_hash(item: Item) -> str:
-    """SHA-256 of the content and of the span that is cut out of it, in hexadecimal."""
-    digest = hashlib.sha256(content(item))
+    """SHA-256 of the content and of the span that is cut out of it, in hexadecimal.
+
+    Raises:
+        MediaError: if the file or the member is missing or damaged.
+    """
+    if item.text is None and item.member is None and item.path is not None:
+        try:
+            stat = item.path.stat()
+            digest = _digest(item.path, stat.st_mtime_ns, stat.st_size).copy()
+        except OSError as error:
+            raise MediaError(f"{item.name} cannot be read: {error}") from error
+    else:
+        digest = hashlib.sha256(content(item))
     if item.start is not None or item.end is not None:
         digest.update(f"|{item.start}|{item.end}".encode())
     return digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -78,10 +78,30 @@ class ModalityDropout(_Strict):
     """Share of examples that keep everything; the others keep a random non-empty proper subset."""
 
 
+class EncoderSources(_Strict):
+    """Where the encoders of words and faces come from; both stay as they are.
+
+    By default they are the graphs of a bundle, which the runtime runs too: what is trained on is
+    what will be heard and seen, and nothing else needs to be installed.
+    """
+
+    bundle: str | None = None
+    """Folder of the bundle; None takes the one that ships."""
+    text: str | None = None
+    """A text encoder instead of the bundle's: a local folder or a hub name. Of a decoder
+    (GPT style) the last token stands for the text."""
+
+
 class RavdessData(_Strict):
-    """RAVDESS speech under the data folder, with the action-unit table where `video` is used."""
+    """RAVDESS speech under the data folder."""
 
     name: Literal["ravdess"] = "ravdess"
+    folder: str = "ravdess_speech"
+    """Holds the recordings: sound alone, or the original files with sound and pictures."""
+    video: Literal["units", "faces"] = "units"
+    """`units`: mean action units of the published table; `faces`: the face encoder's tokens of
+    the pictures, where the recordings have some."""
+    encoders: EncoderSources = EncoderSources()
     modalities: tuple[Modality, ...] = ("audio",)
     features: Literal["all", "prosody"] = "all"
     """`prosody` leaves the speech encoder out: MFCC, pitch and energy alone."""
@@ -106,10 +126,15 @@ class EmoDbData(_Strict):
 
 
 class ManifestData(_Strict):
-    """A user's own clips: a CSV or JSONL manifest, relative to the data folder."""
+    """A user's own clips: a CSV or JSONL manifest, relative to the data folder.
+
+    Sound, words and faces are read by the runtime's front-ends and encoders. A clip may lack a
+    modality: it is then absent, as it would be when the clip is recognised.
+    """
 
     name: Literal["manifest"] = "manifest"
     manifest: str
+    encoders: EncoderSources = EncoderSources()
     modalities: tuple[Modality, ...] = ("audio",)
     features: Literal["all", "prosody"] = "all"
     split: Literal["publisher", "speakers", "random"] = "speakers"
@@ -118,11 +143,43 @@ class ManifestData(_Strict):
     augmented: int = Field(default=0, ge=0)
 
 
+class SentenceData(_Strict):
+    """Labelled sentences: GoEmotions' TSV or MELD's CSV. The publisher's dev part is the test."""
+
+    name: Literal["goemotions", "meld"]
+    folder: str | None = None
+    """Under the data folder; None takes ``goemotions_ekman`` or ``meld``."""
+    train: str | None = None
+    """File; None takes ``train.tsv`` or ``train_sent_emo.csv``."""
+    test: str | None = None
+    """File; None takes ``dev.tsv`` or ``dev_sent_emo.csv``."""
+    encoders: EncoderSources = EncoderSources()
+    modalities: tuple[Literal["text"]] = ("text",)
+    adaptation: Literal["none"] = "none"
+
+
+class PictureData(_Strict):
+    """Pictures of faces in a folder a class, as folders or zips: FER2013's form."""
+
+    name: Literal["pictures"]
+    train: str = "fer2013_train.zip"
+    test: str = "fer2013_publictest.zip"
+    encoders: EncoderSources = EncoderSources()
+    modalities: tuple[Literal["video"]] = ("video",)
+    adaptation: Literal["none"] = "none"
+    augmented: int = Field(default=0, ge=0)
+
+
+RunDataConfig: TypeAlias = "RavdessData | EmoDbData | ManifestData | SentenceData | PictureData"
+
+
 class TrainingConfig(_Strict):
     """A whole run. Written as YAML; `load_config` reads it."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    data: RavdessData | EmoDbData | ManifestData = Field(discriminator="name")
+    data: RavdessData | EmoDbData | ManifestData | SentenceData | PictureData = Field(
+        discriminator="name"
+    )
     model: ModelSizes = ModelSizes()
     optimisation: Optimisation = Optimisation()
     augmentation: TokenAugmentation = TokenAugmentation()

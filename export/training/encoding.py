@@ -67,7 +67,7 @@ class SoundTokens:
                 torch.from_numpy(features.log_mel[None, :, :even]),
                 torch.from_numpy(features.prosody[None, :even]),
             )[0]
-        return _half(tokens.numpy())
+        return half(tokens.numpy())
 
     def variants(
         self,
@@ -94,7 +94,7 @@ class SoundTokens:
     def _one(self, item: Item, options: SoundAugmentation | None, number: int) -> Tokens:
         samples = read_sound(item)
         if options is not None:
-            samples = augment_sound(samples, options, _generator(item.name, number))
+            samples = augment_sound(samples, options, item_generator(item.name, number))
         return self.encode(samples)
 
 
@@ -128,7 +128,7 @@ class TextTokens:
             encoded = self._text(
                 torch.from_numpy(tokens.input_ids), torch.from_numpy(tokens.attention_mask)
             )[0]
-        return _half(encoded.numpy())
+        return half(encoded.numpy())
 
     def of(self, items: Sequence[Item], *, console: Console | None = None) -> Features:
         """Tokens of every item's text."""
@@ -158,10 +158,10 @@ class FaceTokens:
         """Tokens float16 [1, Dv] of every picture: unchanged, or the augmented copy `number`."""
 
         def compute(some: Sequence[Item]) -> list[Tokens]:
-            faces = np.stack([self._picture(item, options, number) for item in some])
+            faces = np.stack([face_picture(item, options, number) for item in some])
             with torch.inference_mode():
                 tokens = self._face(torch.from_numpy(faces)).numpy()
-            return [_half(row[None]) for row in tokens]
+            return [half(row[None]) for row in tokens]
 
         settings: dict[str, Any] = {**self._settings, "number": number if options else 0}
         settings["augmentation"] = options.model_dump() if options else None
@@ -169,14 +169,24 @@ class FaceTokens:
             items, compute, batch=32, description="faces", console=console
         )
 
-    @staticmethod
-    def _picture(
-        item: Item, options: PictureAugmentation | None, number: int
-    ) -> npt.NDArray[np.float32]:
-        picture = grey_picture(content(item), item.name)
-        if options is not None:
-            picture = augment_picture(picture, options, _generator(item.name, number))
-        return np.repeat(picture[None], 3, axis=0)
+
+def face_picture(
+    item: Item, options: PictureAugmentation | None, number: int
+) -> npt.NDArray[np.float32]:
+    """A picture of a face as the face encoder takes it: float32 [3, 112, 112], grey, 0 to 255.
+
+    Args:
+        item: a picture.
+        options: what may happen to it; None leaves it as it is.
+        number: of the augmented copy.
+
+    Raises:
+        MediaError: if it cannot be decoded.
+    """
+    picture = grey_picture(content(item), item.name)
+    if options is not None:
+        picture = augment_picture(picture, options, item_generator(item.name, number))
+    return np.repeat(picture[None], 3, axis=0)
 
 
 def grey_picture(data: bytes, name: str) -> npt.NDArray[np.float32]:
@@ -205,12 +215,18 @@ def gather(
     return items, tuple(tuple(table[i.name] for table in tables) for i in items)
 
 
-def _half(tokens: npt.NDArray[Any]) -> Tokens:
+def half(tokens: npt.NDArray[Any]) -> Tokens:
+    """Tokens as they are cached, float16.
+
+    Raises:
+        EdgeSerError: if a value is not finite.
+    """
     if not np.isfinite(tokens).all():
         raise EdgeSerError("an encoder answered a value that is not finite")
     return np.asarray(np.clip(tokens, -65000, 65000), np.float16)
 
 
-def _generator(name: str, number: int) -> np.random.Generator:
+def item_generator(name: str, number: int) -> np.random.Generator:
+    """What decides the augmented copy `number` of an item, whenever it is made."""
     seed = int.from_bytes(hashlib.sha256(f"{name}|{number}".encode()).digest()[:8], "big")
     return np.random.default_rng(seed)

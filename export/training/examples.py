@@ -95,7 +95,7 @@ def collate(examples: Sequence[Example]) -> Batch:
     tokens: dict[Modality, tuple[Tensor, Tensor]] = {}
     for modality in examples[0].tokens:
         rows = [x.tokens[modality] for x in examples]
-        longest = max(len(row) for row in rows)
+        longest = max(1, *(len(row) for row in rows))
         padded = np.zeros((len(rows), longest, rows[0].shape[1]), np.float32)
         mask = np.zeros((len(rows), longest), np.float32)
         for index, row in enumerate(rows):
@@ -120,6 +120,7 @@ def column_statistics(variants: Sequence[Sequence[Tokens]]) -> tuple[Tensor, Ten
             count += len(wide)
             total += wide.sum(0)
             squares += np.square(wide).sum(0)
+    count = max(count, 1)
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - np.square(mean), 0.0))
     return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()

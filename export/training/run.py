@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,16 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from edge_ser.bundle_schema import subset_name
-from edge_ser.constants import MODALITIES, Modality
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.items import content_hash
 from edge_ser.export.data.leakage import require_no_leak
 from edge_ser.export.data.splits import PARTS, Split
 from edge_ser.export.evaluation.predictions import FoldResult, RunResult, read_fold, write_fold
 from edge_ser.export.models.config import FusionConfig
-from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.training.config import TrainingConfig, load_config
-from edge_ser.export.training.example import Tokens
-from edge_ser.export.training.examples import Clips, collate, column_statistics
+from edge_ser.export.training.examples import Clips, column_statistics
 from edge_ser.export.training.fit import Fitting, average_predictions, fit
-from edge_ser.export.training.fusion_task import logits_of
+from edge_ser.export.training.prediction import predict, smaller_subsets
 from edge_ser.export.training.run_data import RunData, load_run_data
 from edge_ser.file_writing import write_atomically
 
@@ -127,34 +122,6 @@ def fusion_config(config: TrainingConfig, loaded: RunData) -> FusionConfig:
         input_dropout=sizes.input_dropout,
         dropout=sizes.dropout,
         statistics=sizes.statistics,
-    )
-
-
-def predict(
-    fusion: Fusion, variants: Mapping[Modality, Sequence[Sequence[Tokens]]], items: Sequence[int]
-) -> Tensor:
-    """Logits [items, labels] of the unchanged variants of some items."""
-    chosen = {m: [own[i] for i in items] for m, own in variants.items()}
-    clips = Clips(chosen, [0] * len(items))
-    logits = [
-        logits_of(
-            fusion,
-            collate(
-                [clips.example(0, i) for i in range(start, min(start + 64, len(items)))]
-            ).tokens,
-        )
-        for start in range(0, len(items), 64)
-    ]
-    return torch.cat(logits)
-
-
-def smaller_subsets(modalities: Iterable[Modality]) -> tuple[str, ...]:
-    """Names of the non-empty proper subsets of some modalities, the largest first."""
-    known = [m for m in MODALITIES if m in set(modalities)]
-    return tuple(
-        subset_name(list(chosen))
-        for size in range(len(known) - 1, 0, -1)
-        for chosen in combinations(known, size)
     )
 
 

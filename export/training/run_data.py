@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from edge_ser.errors import ConfigError
 from edge_ser.export.data.emodb import read_emodb
 from edge_ser.export.data.items import DataSet, Item, Problem
 from edge_ser.export.data.manifest import read_manifest
-from edge_ser.export.data.ravdess import read_action_units, read_ravdess
+from edge_ser.export.data.parts import published_parts
+from edge_ser.export.data.pictures import read_pictures
+from edge_ser.export.data.ravdess import read_ravdess
 from edge_ser.export.data.splits import (
     Split,
     by_publisher,
@@ -24,30 +26,20 @@ from edge_ser.export.data.splits import (
     random_80_10_10,
     speaker_folds,
 )
-from edge_ser.export.encoders.speech import load_speech_encoder
-from edge_ser.export.models.acoustic import AcousticEncoder
+from edge_ser.export.data.text_tables import read_goemotions, read_meld
 from edge_ser.export.training.adaptation import adapt_to_speakers
 from edge_ser.export.training.config import (
     EmoDbData,
     ManifestData,
+    PictureData,
     RavdessData,
+    RunDataConfig,
+    SentenceData,
     TrainingConfig,
 )
-from edge_ser.export.training.encoding import SoundTokens, gather
-from edge_ser.export.training.sound_augmentation import SoundAugmentation
-from edge_ser.frontends.audio import default_audio_config
+from edge_ser.export.training.run_encoding import EncodedItems, encode_items
 
 Tokens = npt.NDArray[np.floating]
-
-GENTLE = SoundAugmentation(
-    gain_db=(-3.0, 3.0),
-    noise_share=0.3,
-    noise_snr_db=(15.0, 35.0),
-    room_share=0.2,
-    speed_share=0.7,
-    speed=(0.88, 1.14),
-)
-"""Augmentation of studio recordings that are tested in the same studio."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,8 @@ class RunData:
     labels: tuple[str, ...]
     splits: tuple[Split, ...]
     variants: dict[Modality, tuple[tuple[Tokens, ...], ...]]
-    """For each modality and item its variants, the unchanged one first."""
+    """For each modality and item its variants, the unchanged one first; a modality that an item
+    lacks has no tokens."""
     prosody: int
     """How many of the last audio columns are prosody."""
     encoder_parameters: int
@@ -71,30 +64,57 @@ class RunData:
         return [self.labels.index(item.label) for item in self.items]
 
 
-def read_items(config: TrainingConfig, data: Path) -> DataSet:
-    """Read the configuration's data set under the data folder.
+def read_items(of: RunDataConfig, data: Path) -> DataSet:
+    """Read a configuration's data set under the data folder.
 
     Raises:
         ConfigError: if it is not there.
     """
-    of = config.data
     if isinstance(of, RavdessData):
-        return read_ravdess(data / "ravdess_speech", calm_is_neutral=of.calm_is_neutral)
+        return read_ravdess(data / of.folder, calm_is_neutral=of.calm_is_neutral)
     if isinstance(of, EmoDbData):
         return read_emodb(data / "emodb" / of.recordings, labels=of.labels)
-    return read_manifest(data / of.manifest)
+    if isinstance(of, ManifestData):
+        return read_manifest(data / of.manifest)
+    if isinstance(of, PictureData):
+        return published_parts(
+            read_pictures(data / of.train, name=Path(of.train).stem),
+            read_pictures(data / of.test, name=Path(of.test).stem),
+        )
+    return read_sentences(of, data)
 
 
-def make_splits(config: TrainingConfig, items: Sequence[Item]) -> tuple[Split, ...]:
+def read_sentences(of: SentenceData, data: Path) -> DataSet:
+    """Read GoEmotions or MELD: sentences with one label, in the publisher's parts.
+
+    Raises:
+        ConfigError: if a file is not there.
+    """
+    if of.name == "meld":
+        folder = data / (of.folder or "meld")
+        return published_parts(
+            read_meld(folder / (of.train or "train_sent_emo.csv"), split="train"),
+            read_meld(folder / (of.test or "dev_sent_emo.csv"), split="test"),
+        )
+    folder = data / (of.folder or "goemotions_ekman")
+    labels = folder / "labels.txt"
+    return published_parts(
+        read_goemotions(folder / (of.train or "train.tsv"), labels),
+        read_goemotions(folder / (of.test or "dev.tsv"), labels),
+    )
+
+
+def make_splits(of: RunDataConfig, items: Sequence[Item]) -> tuple[Split, ...]:
     """The configuration's folds over items."""
-    of = config.data
     if isinstance(of, RavdessData):
         return tuple(published_ravdess_folds(items))
     if isinstance(of, EmoDbData):
         return tuple(leave_one_speaker_out(items))
-    if isinstance(of, ManifestData) and of.split == "publisher":
+    if isinstance(of, (SentenceData, PictureData)):
         return (by_publisher(items),)
-    if isinstance(of, ManifestData) and of.split == "random":
+    if of.split == "publisher":
+        return (by_publisher(items),)
+    if of.split == "random":
         return (random_80_10_10(items),)
     return tuple(speaker_folds(items, of.folds))
 
@@ -120,47 +140,42 @@ def load_run_data(
         ConfigError: if data is missing, or a modality cannot be had from it.
     """
     of = config.data
-    read = read_items(config, data)
-    items = read.items
-    problems: list[Problem] = list(read.problems)
-    variants: dict[Modality, tuple[tuple[Tokens, ...], ...]] = {}
-    prosody = encoder_parameters = 0
-    if "text" in of.modalities:
-        raise ConfigError("words are trained with the text encoder, not in this run")
-    if "audio" in of.modalities:
-        frontend = default_audio_config()
-        encoder = load_speech_encoder(speech)
-        columns = int(frontend.mfcc["num_ceps"]) + 4
-        acoustic = AcousticEncoder(encoder, columns, encoder.width)
-        sound = SoundTokens(acoustic, frontend, cache)
-        several = [sound.variants(items, console=console)]
-        several += [
-            sound.variants(items, GENTLE, number=number + 1, console=console)
-            for number in range(of.augmented)
-        ]
-        problems += several[0].problems
-        items, gathered = gather(several[0], *several[1:])
-        prosody = acoustic.prosody_width
-        if of.features == "prosody":
-            gathered = tuple(tuple(x[:, -prosody:] for x in own) for own in gathered)
-        else:
-            encoder_parameters = sum(p.numel() for p in encoder.parameters())
-        variants["audio"] = gathered
-    if "video" in of.modalities:
-        if not isinstance(of, RavdessData):
-            raise ConfigError(f"{of.name} has no action-unit table; leave video out")
-        units = read_action_units(data / "ravdess_au" / "average_aus.csv")[1]
-        lacking = [item.name for item in items if item.name not in units]
-        if lacking:
-            raise ConfigError(f"the action-unit table lacks {len(lacking)} clips: {lacking[0]}")
-        variants["video"] = tuple((units[item.name][None],) for item in items)
-    read = replace(read, items=items, problems=tuple(problems))
+    read = read_items(of, data)
+    encoded = encode_items(of, read.items, data, cache, speech=speech, console=console)
+    read = with_problems(read, encoded.items, encoded.problems)
     if console is not None:
         console.print(read.report(), highlight=False)
+        for line in presence(encoded):
+            console.print(line, highlight=False)
+    items, variants = encoded.items, encoded.variants
+    if not items:
+        raise ConfigError(f"nothing of {read.name} can be used; the report names every reason")
     if of.adaptation != "none":
         variants = {
             modality: adapt_to_speakers(own, items, of.adaptation)
             for modality, own in variants.items()
         }
-    splits = make_splits(config, items)
-    return RunData(read, items, read.labels, splits, variants, prosody, encoder_parameters)
+    return RunData(
+        read,
+        items,
+        read.labels,
+        make_splits(of, items),
+        variants,
+        encoded.prosody,
+        encoded.encoder_parameters,
+    )
+
+
+def with_problems(read: DataSet, items: tuple[Item, ...], problems: Iterable[Problem]) -> DataSet:
+    """The data set with what was left of it, and why the rest is not."""
+    return replace(read, items=items, problems=(*read.problems, *problems))
+
+
+def presence(encoded: EncodedItems) -> list[str]:
+    """A line for each modality that some items lack."""
+    lines = []
+    for modality, own in encoded.variants.items():
+        lacking = sum(len(x[0]) == 0 for x in own)
+        if lacking:
+            lines.append(f"{modality} is absent in {lacking} of {len(own)} items")
+    return lines
