@@ -57,7 +57,7 @@ def augment_sound(
     if generator.random() < options.tilt_share:
         out = _tilt(out, generator.uniform(*options.tilt_db_per_octave))
     if generator.random() < options.noise_share:
-        out = out + _noise(out, generator.uniform(*options.noise_snr_db), generator)
+        out = out + noise_at(out, generator.uniform(*options.noise_snr_db), generator)
     out = out * 10 ** (generator.uniform(*options.gain_db) / 20)
     return np.clip(out, -1.0, 1.0).astype(np.float32)
 
@@ -110,7 +110,7 @@ def _tilt(samples: npt.NDArray[np.float64], slope: float) -> npt.NDArray[np.floa
     return np.fft.irfft(spectrum * 10 ** (slope * octaves / 20), len(samples))
 
 
-def _noise(
+def noise_at(
     samples: npt.NDArray[np.float64], snr_db: float, generator: np.random.Generator
 ) -> npt.NDArray[np.float64]:
     """Noise between white and brown, `snr_db` below the mean power of the sound."""
