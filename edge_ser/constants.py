@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final, Literal
 
 SAMPLE_RATE: Final = 16000
@@ -14,3 +15,6 @@ MODALITIES: Final[tuple[Modality, ...]] = ("audio", "text", "video")
 
 EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 """The labels of the default bundle: Ekman's six and neutral (a bundle may declare others)."""
+
+DEMO_CLIP: Final = Path(__file__).parent / "demo_clip" / "astronaut.mp4"
+"""The clip that ships with the package, the same on every device."""

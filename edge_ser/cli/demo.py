@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-DEMO_CLIP = Path(__file__).parent.parent / "demo_clip" / "astronaut.mp4"
+from edge_ser.constants import DEMO_CLIP
 
 
 def demo(

@@ -21,6 +21,7 @@ from edge_ser.cli import (
     live,
     profile,
     recognize,
+    report,
     train,
 )
 from edge_ser.errors import EdgeSerError
@@ -45,6 +46,7 @@ app.command("train")(train.train)
 app.command("evaluate")(train.evaluate)
 app.command("build-engine")(build_engine.build_engine)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(profile.app, name="profile")
 app.add_typer(engines.app, name="engines")
