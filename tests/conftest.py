@@ -7,17 +7,39 @@ from pathlib import Path
 
 import pytest
 
+from edge_ser.machine import cuda_device_count
+
 REPOSITORY = Path(__file__).parent.parent
+NOT_RUN = pytest.StashKey[dict[str, int]]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without EDGE_SER_DATA the tests marked `data` are left out, and the summary says so."""
-    if os.environ.get("EDGE_SER_DATA"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("data")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("data")]
+    """Leave out what this machine cannot run, and tell the summary.
+
+    Tests marked `data` need EDGE_SER_DATA, tests marked `gpu` a CUDA device. The driver is asked,
+    not a package: with a device they run, and fail where TensorRT is missing, so that no machine
+    passes by skipping.
+    """
+    missing = {}
+    if not os.environ.get("EDGE_SER_DATA"):
+        missing["data"] = "EDGE_SER_DATA is not set"
+    if cuda_device_count() == 0:
+        missing["gpu"] = "there is no CUDA device"
+    config.stash[NOT_RUN] = {}
+    for marker, reason in missing.items():
+        left_out = [item for item in items if item.get_closest_marker(marker)]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if not item.get_closest_marker(marker)]
+            config.stash[NOT_RUN][f"marked {marker}: {reason}"] = len(left_out)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how many tests were not run, and why."""
+    for reason, count in config.stash.get(NOT_RUN, {}).items():
+        terminalreporter.write_line(f"NOT RUN: {count} tests {reason}")
 
 
 @pytest.fixture(scope="session")

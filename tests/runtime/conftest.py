@@ -9,21 +9,6 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_ser.export.engine_build import device_capability
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a CUDA device the tests marked `gpu` are left out, and the summary counts them.
-
-    With one they run, and fail if TensorRT is missing: a GPU machine must not pass by skipping.
-    """
-    if device_capability() is not None:
-        return
-    left_out = [item for item in items if item.get_closest_marker("gpu")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("gpu")]
-
 
 @pytest.fixture
 def affine_graph(tmp_path: Path) -> Path:
