@@ -1,8 +1,9 @@
 """Which int8 form a graph gets: what is near enough to the float graph, and then what is fastest.
 
-For TensorRT there is one form. On a CPU there are three that can win: static Q/DQ (convolutions,
-long sequences), dynamic products (short sequences, activations with outliers), or none at all
-(small depthwise convolutions run slower in int8 on processors without VNNI). So they are measured.
+For TensorRT there is one form. On a CPU there are four that can win: static Q/DQ (long sequences),
+dynamic products (short sequences, activations with outliers), static convolutions beside dynamic
+products, or none at all (small depthwise convolutions run slower in int8 on processors without
+VNNI). So they are measured.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -106,6 +107,7 @@ def to_int8(
         found.append(Int8Graph(to_int8_embeddings(static.model), static.left, static.table))
         if options.everything:
             return found[-1]
+        found += _static_convolutions(name, model, ranges, samples, few, calibrated, options)
     dynamic = _dynamic(model, options.exclude)
     if dynamic is not None:
         found.append(dynamic)
@@ -158,6 +160,30 @@ def _static(
     )
     left += [layer for layer in worst if layer not in left]
     return Int8Graph(quantize(model, ranges, left), tuple(left), tuple(table))
+
+
+def _static_convolutions(
+    name: str,
+    model: onnx.ModelProto,
+    ranges: Mapping[str, Range],
+    samples: Sequence[Sample],
+    few: Sequence[Sample],
+    calibrated: bool,
+    options: Int8Options,
+) -> list[Int8Graph]:
+    """Static Q/DQ around convolutions alone, with dynamic products; none where one is missing."""
+    layers = int8_tensorrt.quantisable_layers(model)
+    products = [n.name for n in layers if n.op_type != "Conv"]
+    if len(products) in (0, len(layers)):
+        return []
+    outside = tuple(dict.fromkeys((*options.exclude, *products)))
+    without = replace(options, exclude=outside, sensitivity=False)
+    static = _static(name, model, ranges, "onnxruntime", samples, few, calibrated, without)
+    both = _dynamic(static.model, options.exclude)
+    if both is None or len(static.left) == len(layers):
+        return []
+    left = tuple(n for n in static.left if n not in products or n in both.left)
+    return [Int8Graph(both.model, left)]
 
 
 def _dynamic(model: onnx.ModelProto, exclude: Sequence[str]) -> Int8Graph | None:

@@ -13,6 +13,7 @@ from edge_ser.export.precision import int8_tensorrt
 from edge_ser.export.precision.accuracy import Difference, Sample, difference
 from edge_ser.export.precision.dequantize import dequantized, is_quantised
 from edge_ser.export.precision.fp16 import to_fp16
+from edge_ser.export.precision.gelu import reorder_gelu
 from edge_ser.export.precision.int8_choice import Int8Options, to_int8
 from edge_ser.export.precision.lint import Finding, Target, require_clean
 from edge_ser.export.precision.onnx_graph import load_model, prepared
@@ -80,7 +81,7 @@ def float_graph(name: str, path: Path, carried: Mapping[str, Range] | None = Non
         EngineError: the file is no graph that the passes understand.
     """
     model, ranges = dequantized(load_model(path))
-    return FloatGraph(name, prepared(model), {**(carried or {}), **ranges})
+    return FloatGraph(name, reorder_gelu(prepared(model)), {**(carried or {}), **ranges})
 
 
 def typed_graph(
