@@ -35,6 +35,8 @@ LONGEST_PATIENCE: Final = 5 * SAMPLE_RATE
 SHORT_PATIENCE: Final = SAMPLE_RATE // 20
 """The same when there has been no sound for `SOUND_GONE`."""
 SOUND_GONE: Final = SAMPLE_RATE
+PREPARATION: Final = SAMPLE_RATE * 3 // 20
+"""So long before a window ends its words are encoded; sound wakes the stream more often than so."""
 MOST_AT_ONCE: Final = 240
 """Hops that a gap in the capture times may span before they are skipped."""
 
@@ -87,7 +89,7 @@ class Conversation:
         self._sound_came: int | None = None
         self._patience = PATIENCE
         self._picture: PictureArrival | None = None
-        self._picture_timer = StageTimer()
+        self._early_timer = StageTimer()
         self._backlog = 0
         self._draining = False
         self._busy = 0
@@ -132,6 +134,7 @@ class Conversation:
         late = self._clock.now() - self.deadline
         if late >= 0:
             yield from self._decide_up_to(self.next_moment + late)
+        self._prepare()
         self._busy += self._clock.now() - self._busy_since
 
     def finish(self) -> Iterator[Ready]:
@@ -144,12 +147,18 @@ class Conversation:
             self._hops += 1
             yield self._decision(decided + left)
 
+    def _prepare(self) -> None:
+        """Do now what the next decision needs and is known already: it then comes sooner."""
+        if 0 < self.next_moment - self._clock.now() <= PREPARATION:
+            start = max(self.next_moment - self._options.window, self._origin)
+            self._past.prepare(start, self.next_moment, self._load.level, self._early_timer)
+
     def _see(self, *, everything: bool = False) -> None:
         """Look at the picture that waits, if it belongs to the next window."""
         picture = self._picture
         if picture is not None and (everything or picture.capture_time < self.next_moment):
             self._picture = None
-            self._past.see(picture, self._load.level, self._picture_timer)
+            self._past.see(picture, self._load.level, self._early_timer)
 
     def _hear(self, chunk: Chunk) -> Iterator[Ready]:
         self._backlog -= chunk.duration
@@ -213,8 +222,8 @@ class Conversation:
         window = Window(start - self._origin, moment - self._origin)
         decision = self._fused(evidence, window, timer)
         busy = self._account(moment)
-        stages = {**self._picture_timer.stages(), **timer.stages(), "total": busy}
-        self._picture_timer = StageTimer()
+        stages = {**self._early_timer.stages(), **timer.stages(), "total": busy}
+        self._early_timer = StageTimer()
         live = LiveDecision(
             label=decision.label,
             probabilities=decision.probabilities,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -120,6 +121,13 @@ class RecentPast:
     def be_told(self, words: WordsArrival, too_old: int) -> None:
         """Take words; those before `too_old` are of no use any more."""
         self._words.add(words, too_old)
+
+    def prepare(self, start: int, stop: int, level: LoadLevel, timer: StageTimer) -> None:
+        """Encode what is known already of the words of [start, stop): less is left to do then."""
+        if level.text and self._words.known:
+            # Should it fail, `evidence` tries again and tells.
+            with suppress(Exception):
+                self._words.encode(start, stop, timer)
 
     def evidence(
         self, start: int, stop: int, level: LoadLevel, timer: StageTimer

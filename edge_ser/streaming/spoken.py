@@ -44,6 +44,11 @@ class SpokenWords:
         self._any = False
         self._last: tuple[str, Encoded] | None = None
 
+    @property
+    def known(self) -> bool:
+        """Whether there are words at all."""
+        return bool(self._words)
+
     def add(self, arrival: WordsArrival, too_old: int) -> None:
         """Add words; several are spread over their span by their length.
 

@@ -61,7 +61,7 @@ def adapt_to_speakers(
     people = {
         speaker: RunningStatistics(width) for speaker in {_speaker_of(item) for item in items}
     }
-    for index in _seen(items, protocol):
+    for index in seen_clips(items, protocol):
         people[_speaker_of(items[index])].add(variants[index][0])
     normalised = []
     for item, own_variants in zip(items, variants, strict=True):
@@ -79,7 +79,7 @@ def adapt_to_speakers(
 
 def enrol_speakers(
     items: Sequence[Item],
-    encode: Callable[[Samples], Tokens],
+    encode: Callable[[Samples], Tokens | None],
     columns: Sequence[int],
     protocol: Protocol,
 ) -> dict[str, RunningStatistics]:
@@ -97,7 +97,7 @@ def enrol_speakers(
         MediaError: if a recording cannot be read.
     """
     heard: dict[str, VoiceStatistics] = {}
-    for index in _seen(items, protocol):
+    for index in seen_clips(items, protocol):
         speaker = _speaker_of(items[index])
         if speaker not in heard:
             heard[speaker] = VoiceStatistics(
@@ -177,7 +177,7 @@ def moved_to_population(
     )
 
 
-def _seen(items: Sequence[Item], protocol: Protocol) -> list[int]:
+def seen_clips(items: Sequence[Item], protocol: Protocol) -> list[int]:
     """Indices of the clips that are seen of each person, in the order of their names.
 
     Raises:

@@ -98,7 +98,19 @@ def test_a_guess_is_replaced_by_what_was_said() -> None:
     simulation.run(0.2)
     simulation.give(words=(WordsArrival("the sea", 4000, 12000, True),))
     simulation.run(0.5)
-    assert simulation.encoders.texts == ["I see the see", "I see the sea"]
+    assert simulation.encoders.texts == ["I see", "I see the see", "I see the sea"]
+
+
+def test_words_that_are_known_are_encoded_before_the_decision_is_due() -> None:
+    simulation = Simulation()
+    simulation.run(0.5)
+    simulation.give(words=(WordsArrival("so glad", 4000, 7000, True),))
+    assert simulation.run(0.4) == []
+    assert simulation.encoders.texts == ["so glad"]
+    (decision,) = simulation.run(0.1)
+    assert decision.modalities["text"].present
+    assert simulation.encoders.texts == ["so glad"]
+    assert decision.timing_ms["text"] > 0
 
 
 def test_words_alone_are_enough() -> None:
