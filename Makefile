@@ -1,19 +1,24 @@
 # Two commands: `make demo` and `make test`. Both make their own environment and can be run again.
+# `make fuzz` goes on where `make test` ends.
 PYTHON ?= python3
 # Cores that the C++ builds use.
 JOBS ?= 2
+# How long `make fuzz` runs each target.
+FUZZ_SECONDS ?= 60
 
+comma := ,
 DEMO_ENV := .venv-demo
 TEST_ENV := .venv
 BIN := $(TEST_ENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.in' -o -name 'CMakeLists.txt' \))
 CXX_FILES := $(shell find csrc -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.c' \) -not -path '*/third_party/*')
 
-.PHONY: help demo test machine lint typecheck test-cpp test-python clean
+.PHONY: help demo test fuzz machine lint typecheck test-cpp test-python clean
 
 help:
 	@echo 'make demo   install the runtime, recognise the demo clip, print the decision, write a picture'
 	@echo 'make test   lint, types, C++ tests (plain and with sanitizers), Python tests'
+	@echo 'make fuzz   run every fuzz target of the kernels for a minute (needs Clang)'
 	@echo 'make clean  remove environments and build folders'
 
 machine:
@@ -34,6 +39,7 @@ $(DEMO_ENV)/.installed: $(SOURCES) $(RUNTIME_FILES) | machine
 
 # ---- test -----------------------------------------------------------------------------------------
 test: lint typecheck test-cpp test-python
+	@echo 'The fuzz targets did not run: `make fuzz` runs them (needs Clang, takes five minutes).'
 
 $(TEST_ENV)/.installed: pyproject.toml tools/test-constraints.txt | machine
 	test -x $(BIN)/python || $(PYTHON) -m venv $(TEST_ENV)
@@ -57,13 +63,28 @@ typecheck: $(TEST_ENV)/.installed
 	  && ln -sfn ../../../export export && ln -sfn ../../../calibration calibration
 	cd build/typing && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p edge_ser
 
+# $(call build-cpp,FOLDER,OPTIONS) builds the C++ side of the kernels in build/FOLDER.
+define build-cpp
+$(BIN)/cmake -S . -B build/$(1) -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja $(2)
+$(BIN)/cmake --build build/$(1) -j $(JOBS)
+endef
+
 test-cpp: $(TEST_ENV)/.installed
-	$(BIN)/cmake -S . -B build/cpp -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DCMAKE_BUILD_TYPE=Release
-	$(BIN)/cmake --build build/cpp -j $(JOBS)
+	$(call build-cpp,cpp,-DCMAKE_BUILD_TYPE=Release)
 	$(BIN)/ctest --test-dir build/cpp --output-on-failure
-	$(BIN)/cmake -S . -B build/cpp-asan -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DEDGE_SER_SANITIZE=address,undefined
-	$(BIN)/cmake --build build/cpp-asan -j $(JOBS)
+	$(call build-cpp,cpp-asan,-DCMAKE_BUILD_TYPE=RelWithDebInfo -DEDGE_SER_SANITIZE=address$(comma)undefined)
 	$(BIN)/ctest --test-dir build/cpp-asan --output-on-failure
+	$(call build-cpp,cpp-tsan,-DCMAKE_BUILD_TYPE=RelWithDebInfo -DEDGE_SER_SANITIZE=thread)
+	$(BIN)/ctest --test-dir build/cpp-tsan --output-on-failure
+
+# ---- fuzz: Clang only, some minutes, so not part of `make test` ------------------------------------
+fuzz: $(TEST_ENV)/.installed
+	@mkdir -p build && echo 'int LLVMFuzzerTestOneInput(const unsigned char* d, unsigned long n) { return d == 0 && n > 0; }' \
+	  | clang -x c -fsanitize=fuzzer,address - -o build/fuzzer-probe 2>/dev/null \
+	  && command -v clang++ >/dev/null 2>&1 || { \
+	  echo "missing: Clang with libFuzzer (Debian or Ubuntu: apt-get install clang libclang-rt-VERSION-dev, VERSION as in 'clang --version')" >&2; exit 2; }
+	$(call build-cpp,fuzz,-DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DEDGE_SER_BUILD_TESTS=OFF -DEDGE_SER_BUILD_FUZZERS=ON -DEDGE_SER_SANITIZE=address$(comma)undefined)
+	csrc/fuzz/run.sh build/fuzz $(FUZZ_SECONDS) $(JOBS)
 
 test-python: $(TEST_ENV)/.installed $(TEST_ENV)/.built
 	$(BIN)/python -m pytest

@@ -1,4 +1,4 @@
-// A running front-end neither allocates nor grows, and its counters do not end at 2^31.
+// A running front-end neither allocates nor grows, and its counters do not end at 2^31 or 2^32.
 #include <algorithm>
 #include <vector>
 
@@ -9,6 +9,7 @@
 #include "log_mel.h"
 #include "mfcc.h"
 #include "normalizer.h"
+#include "pitch.h"
 #include "prosody.h"
 #include "resampler.h"
 
@@ -24,6 +25,7 @@ struct FrontEnd {
   edge_ser::Mfcc mfcc{edge_ser::MfccOptions::kaldi()};
   edge_ser::LogEnergy energy{edge_ser::LogEnergyOptions{}};
   edge_ser::Prosody prosody{edge_ser::ProsodyOptions{}};
+  edge_ser::Pitch pitch;
   edge_ser::Deltas deltas{edge_ser::DeltaOptions{}};
   edge_ser::RunningNormalizer normalizer{[] {
     edge_ser::NormalizerOptions options;
@@ -42,14 +44,16 @@ TEST_CASE("a front-end takes less than 2 MB and allocates nothing while it runs"
   CHECK(size < 2000000);
 
   std::vector<float> chunk(960), sound(2000), frames(4000), more(4000);
+  std::vector<float> pitches(edge_ser::Pitch::max_rows(sound.size()) * edge_ser::Pitch::kColumns);
   for (std::size_t i = 0; i < chunk.size(); ++i) chunk[i] = static_cast<float>(i % 97) * 0.01f;
   const std::size_t warm = allocations;
-  std::size_t emitted = 0;
+  std::size_t emitted = 0, pitch_frames = 0;
   for (int i = 0; i < 5000; ++i) {
     const std::span<const float> at16(sound.data(), front.resampler.accept(chunk, sound));
     front.log_mel.accept(at16, frames);
     front.energy.accept(at16, frames);
     front.prosody.accept(at16, frames);
+    pitch_frames += front.pitch.accept(at16, pitches.data());
     const std::size_t cepstra = front.mfcc.accept(at16, frames);
     const std::size_t wide = front.deltas.accept({frames.data(), cepstra * 13}, more);
     front.normalizer.accept({more.data(), wide * 39}, more);
@@ -57,9 +61,10 @@ TEST_CASE("a front-end takes less than 2 MB and allocates nothing while it runs"
   }
   CHECK(allocations == warm);
   CHECK(emitted > 9900);
+  CHECK(pitch_frames > 9900);
 }
 
-TEST_CASE("streams go on past 2^31 samples, and the frame there is the frame anywhere") {
+TEST_CASE("after 72 hours of samples nothing was allocated and a frame is the frame of hour 0") {
   edge_ser::LogEnergyOptions options;
   options.frame_length = 400;
   options.hop_length = 65536;
@@ -69,9 +74,14 @@ TEST_CASE("streams go on past 2^31 samples, and the frame there is the frame any
   const std::size_t first_frames = kernel.accept(chunk, out);
   REQUIRE(first_frames == 16);
   const std::vector<float> first(out.begin(), out.begin() + 16);
-  for (int i = 1; i < 2050; ++i) kernel.accept(chunk, out);
-  CHECK(kernel.samples_accepted() == std::uint64_t{2050} << 20);
-  CHECK(kernel.frames_emitted() == std::uint64_t{2050} * 16);
+  // 74.6 hours at 16 kHz: past 2^31 and 2^32.
+  constexpr std::uint64_t kChunks = (std::uint64_t{1} << 12) + 2;
+  static_assert((kChunks << 20) > std::uint64_t{72} * 3600 * 16000);
+  const std::size_t before = allocations;
+  for (std::uint64_t i = 1; i < kChunks; ++i) kernel.accept(chunk, out);
+  CHECK(allocations == before);
+  CHECK(kernel.samples_accepted() == kChunks << 20);
+  CHECK(kernel.frames_emitted() == kChunks * 16);
   CHECK(std::vector<float>(out.begin(), out.begin() + 16) == first);
 
   // A whole ratio, so that equal chunks give equal outputs once the first one is over.
