@@ -19,7 +19,7 @@ from typing import Final
 
 import torch
 from rich.console import Console
-from torch import Tensor, nn
+from torch import nn
 
 from edge_ser.bundle import Bundle
 from edge_ser.bundle_schema import (
@@ -29,7 +29,7 @@ from edge_ser.bundle_schema import (
     Training,
     VideoFrontendConfig,
 )
-from edge_ser.constants import EMOTIONS, Modality
+from edge_ser.constants import EMOTIONS
 from edge_ser.errors import EdgeSerError
 from edge_ser.export.bundle_writer import BundleContent, GraphFile, write_bundle
 from edge_ser.export.data.splits import PARTS
@@ -37,6 +37,12 @@ from edge_ser.export.encoders.detector import load_face_detector
 from edge_ser.export.encoders.face import FACE_LICENCE, FACE_ORIGIN, load_face_encoder
 from edge_ser.export.encoders.speech import SPEECH_LICENCE, SPEECH_ORIGIN, load_speech_encoder
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, TextEncoder, load_text_encoder
+from edge_ser.export.graph_export import (
+    export_acoustic,
+    export_face,
+    export_fusion,
+    export_text,
+)
 from edge_ser.export.models.acoustic import AcousticEncoder
 from edge_ser.export.models.face_tokens import FaceTokenEncoder
 from edge_ser.export.models.fusion import Fusion
@@ -171,41 +177,16 @@ def export_graphs(
     paths: dict[GraphName, Path] = {
         name: folder / f"{name}.onnx" for name in ("acoustic", "text", "face", "fusion", "detector")
     }
-    export_onnx(
-        acoustic,
-        _sound(300, columns),
-        paths["acoustic"],
-        outputs=["audio_tokens"],
-        dynamic={"log_mel": {2: "frames"}, "prosody": {1: "frames"}, "audio_tokens": {1: "audio"}},
-        more_examples=[_sound(60, columns), _sound(1000, columns)],
-    )
-    export_onnx(
-        text,
-        _words(16),
-        paths["text"],
-        outputs=["text_tokens"],
-        dynamic={
-            "input_ids": {1: "tokens"},
-            "attention_mask": {1: "tokens"},
-            "text_tokens": {1: "tokens"},
-        },
-        more_examples=[_words(3), _words(128)],
-    )
-    export_onnx(
-        face,
-        {"faces": torch.rand(3, 3, 112, 112) * 255},
-        paths["face"],
-        outputs=["video_tokens"],
-        dynamic={"faces": {0: "faces"}, "video_tokens": {0: "faces"}},
-        more_examples=[{"faces": torch.rand(15, 3, 112, 112) * 255}],
-    )
+    export_acoustic(acoustic, paths["acoustic"], columns)
+    export_text(text, paths["text"])
+    export_face(face, paths["face"])
     export_onnx(
         load_face_detector(sources.detector),
         {"image": torch.rand(1, 3, 128, 128) * 255},
         paths["detector"],
         outputs=["boxes", "scores"],
     )
-    export_fusion(fusion, paths["fusion"])
+    export_fusion(fusion, fusion.config.inputs, paths["fusion"])
     for name in ("acoustic", "face", "fusion", "detector"):
         store_half(paths[name], paths[name])
     quantize_dynamic(paths["text"], paths["text"])
@@ -219,53 +200,6 @@ def export_graphs(
     if sources.text == DEFAULT_TEXT_SOURCE:
         made["text"] = ("MiniLM-L6, as published", "Apache-2.0", "int8")
     return {name: GraphFile(path, *made[name]) for name, path in paths.items()}
-
-
-def export_fusion(fusion: Fusion, path: Path) -> None:
-    """Export a fusion; batch and numbers of tokens vary, absent modalities are proved too."""
-    modalities: tuple[Modality, ...] = ("audio", "text", "video")
-    dynamic = {f"{m}_{what}": {0: "batch", 1: m} for m in modalities for what in ("tokens", "mask")}
-    widths = fusion.config.inputs
-    export_onnx(
-        fusion,
-        _tokens(widths, 2, {"audio": 150, "text": 12, "video": 15}),
-        path,
-        outputs=["logits"],
-        dynamic={**dynamic, "logits": {0: "batch"}},
-        more_examples=[
-            _tokens(widths, 1, {"audio": 31, "text": 3, "video": 4}),
-            _tokens(widths, 4, {"audio": 500, "text": 5, "video": 2}, absent=("text",)),
-            _tokens(widths, 3, {"audio": 7, "text": 40, "video": 50}, absent=("audio", "video")),
-        ],
-    )
-
-
-def _sound(frames: int, columns: int) -> dict[str, Tensor]:
-    return {
-        "log_mel": torch.randn(1, 80, frames).clamp(-1, 1.5),
-        "prosody": torch.randn(1, frames, columns) * 20,
-    }
-
-
-def _words(count: int) -> dict[str, Tensor]:
-    return {
-        "input_ids": torch.randint(1000, 20000, (1, count)),
-        "attention_mask": torch.ones(1, count, dtype=torch.long),
-    }
-
-
-def _tokens(
-    widths: Mapping[Modality, int],
-    batch: int,
-    counts: Mapping[Modality, int],
-    absent: Sequence[Modality] = (),
-) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
-    for modality, count in counts.items():
-        there = 0.0 if modality in absent else 1.0
-        tensors[f"{modality}_tokens"] = torch.randn(batch, count, widths[modality]) * there
-        tensors[f"{modality}_mask"] = torch.full((batch, count), there)
-    return tensors
 
 
 def _content(
@@ -357,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             console=console,
         )
     except EdgeSerError as error:
-        console.print(f"error: {error}", style="red", highlight=False)
+        console.print(f"error: {error}", style="red", highlight=False, markup=False)
         return 2
     console.print(f"{bundle.folder}: {bundle.manifest.name} {bundle.manifest.version}")
     return 0
