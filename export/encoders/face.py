@@ -1,8 +1,8 @@
-"""Face encoder: the expression network of face-api as plain torch.
+"""Face encoders that can be loaded: the expression network of face-api, and our own.
 
-Four dense blocks of four depthwise-separable convolutions, each adding up what came before it
-inside the block, then the mean over the 7 x 7 places: 256 features, 7 logits, 0.3 M parameters
-(@vladmandic/face-api 1.7.15, MIT).
+face-api's: four dense blocks of four depthwise-separable convolutions, each adding up what came
+before it inside the block, then the mean over the 7 x 7 places: 256 features, 7 logits, 0.3 M
+parameters (@vladmandic/face-api 1.7.15, MIT). Our own: see `FaceCnn`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
+from edge_ser.export.encoders.face_cnn import FaceCnn
 from edge_ser.export.encoders.tfjs import read_tfjs_weights
 
 FACE_LICENCE: Final = "MIT"
@@ -120,35 +121,42 @@ class _DenseBlock(nn.Module):
         return torch.relu(total + inner)
 
 
-def load_face_encoder(source: str | Path, *, with_logits: bool = False) -> FaceEncoder:
-    """Load face-api's weights, in evaluation mode, float32, on the CPU.
+def load_face_encoder(source: str | Path, *, with_logits: bool = False) -> FaceEncoder | FaceCnn:
+    """Load a face encoder, in evaluation mode, float32, on the CPU.
 
     Args:
-        source: the npm package as ``.tgz``, a folder with its ``model`` files, or what
-            `save_face_encoder` wrote. Get the package with
-            ``npm pack @vladmandic/face-api@1.7.15``.
+        source: what `save_face_encoder` wrote; or face-api's npm package as ``.tgz``, or a folder
+            with its ``model`` files. Get the package with ``npm pack @vladmandic/face-api@1.7.15``.
         with_logits: see `FaceEncoder`.
 
     Raises:
         ConfigError: if the weights are missing, damaged or of another network.
     """
     path = Path(source)
-    encoder = FaceEncoder(with_logits)
+    encoder: FaceEncoder | FaceCnn = FaceEncoder(with_logits)
     try:
         if path.suffix == ".safetensors":
             state = load_file(str(path))
+            with safe_open(str(path), "pt") as file:
+                if (file.metadata() or {}).get("network") == FaceCnn.__name__:
+                    encoder = FaceCnn(with_logits)
         else:
             weights = read_tfjs_weights(path, _MANIFEST)
             state = {name: torch.from_numpy(array) for name, array in _state(weights).items()}
-        encoder.load_state_dict({**state, "mean": encoder.get_buffer("mean")})
+            state["mean"] = encoder.get_buffer("mean")
+        encoder.load_state_dict(state)
     except (KeyError, OSError, RuntimeError, SafetensorError, ValueError) as error:
-        raise ConfigError(f"{source} holds other weights than face-api's: {error}") from error
+        raise ConfigError(f"{source} holds other weights than a face encoder's: {error}") from error
     return encoder.eval()
 
 
-def save_face_encoder(encoder: FaceEncoder, path: Path) -> None:
+def save_face_encoder(encoder: FaceEncoder | FaceCnn, path: Path) -> None:
     """Write the weights as safetensors, so that `load_face_encoder` reads them."""
-    save_file({name: x.contiguous() for name, x in encoder.state_dict().items()}, str(path))
+    save_file(
+        {name: x.contiguous() for name, x in encoder.state_dict().items()},
+        str(path),
+        {"network": type(encoder).__name__},
+    )
 
 
 def _state(

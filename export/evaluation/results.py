@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.output.parent.mkdir(parents=True, exist_ok=True)
         given.output.write_text(document(results), "utf-8")
     except EdgeSerError as error:
-        console.print(f"error: {error}", style="red")
+        console.print(f"error: {error}", style="red", markup=False)
         return 2
     return 0
 

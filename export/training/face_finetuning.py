@@ -1,7 +1,8 @@
-"""Train the face encoder further on grey faces, from face-api's weights.
+"""Train the face encoder on grey faces, from nothing or from face-api's weights.
 
     python -m edge_ser.export.training.face_finetuning DATA runs/face
-        --source vladmandic-face-api-1.7.15.tgz
+    python -m edge_ser.export.training.face_finetuning DATA runs/face-api
+        --source vladmandic-face-api-1.7.15.tgz --epochs 12
 
 ``DATA`` holds ``fer2013_train.zip`` and ``fer2013_publictest.zip``. The epoch is chosen on a tenth
 of the training pictures, picked by content hash, the same that the default bundle's fusion holds
@@ -30,6 +31,7 @@ from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.pictures import read_pictures
 from edge_ser.export.encoders.face import FaceEncoder, load_face_encoder, save_face_encoder
+from edge_ser.export.encoders.face_cnn import FaceCnn
 from edge_ser.export.training.face_data import FaceBatch, FaceBatches, face_parts
 from edge_ser.export.training.picture_augmentation import PictureAugmentation
 
@@ -45,7 +47,7 @@ class FaceFinetuning:
         batch_size: faces a step.
         learning_rate: peak of the one-cycle schedule.
         weight_decay: of AdamW.
-        dropout: on the 256 features.
+        dropout: on the features.
         label_smoothing: FER2013's labels are right for two faces in three.
         class_power: a class counts (largest class / its size) ** class_power.
         erase: see `FaceBatches`.
@@ -55,22 +57,22 @@ class FaceFinetuning:
         seed: of everything.
     """
 
-    epochs: int = 12
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-3
+    epochs: int = 26
+    batch_size: int = 96
+    learning_rate: float = 4e-3
+    weight_decay: float = 2e-2
     dropout: float = 0.3
     label_smoothing: float = 0.1
-    class_power: float = 0.5
+    class_power: float = 0.3
     erase: float = 0.35
     augmentation: PictureAugmentation = field(default_factory=PictureAugmentation)
-    patience: int = 5
+    patience: int = 30
     checkpoint_minutes: float = 5.0
     seed: int = 7
 
 
 class FaceTask(lightning.LightningModule):
-    """Trains a `FaceEncoder` and its classifier.
+    """Trains a face encoder and its classifier.
 
     Args:
         encoder: with its own classifier.
@@ -80,7 +82,7 @@ class FaceTask(lightning.LightningModule):
     """
 
     def __init__(
-        self, encoder: FaceEncoder, config: FaceFinetuning, counts: list[int], steps: int
+        self, encoder: FaceEncoder | FaceCnn, config: FaceFinetuning, counts: list[int], steps: int
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -156,14 +158,14 @@ def recall_per_class(
 
 
 def finetune_face(
-    encoder: FaceEncoder,
+    encoder: FaceEncoder | FaceCnn,
     train: FaceBatches,
     held_out: FaceBatches,
     output: Path,
     config: FaceFinetuning,
     *,
     extra_callbacks: tuple[lightning.Callback, ...] = (),
-) -> FaceEncoder:
+) -> FaceEncoder | FaceCnn:
     """Train, resuming from `output` if a run stands there, and save the best epoch.
 
     Args:
@@ -230,7 +232,7 @@ def finetune_face(
     return encoder
 
 
-def score_faces(encoder: FaceEncoder, test: FaceBatches) -> dict[str, Any]:
+def score_faces(encoder: FaceEncoder | FaceCnn, test: FaceBatches) -> dict[str, Any]:
     """Unweighted average recall, accuracy and recall a class, on pictures nothing was chosen on."""
     encoder.eval()
     with torch.inference_mode():
@@ -251,7 +253,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Train the face encoder further on FER2013.")
     parser.add_argument("data", type=Path, help="folder with the two FER2013 zips")
     parser.add_argument("output", type=Path, help="folder of the run; an old run goes on")
-    parser.add_argument("--source", type=Path, required=True, help="face-api package or folder")
+    parser.add_argument(
+        "--source", type=Path, help="weights to go on from: face-api package or folder, safetensors"
+    )
+    parser.add_argument("--learning-rate", type=float, default=FaceFinetuning.learning_rate)
     parser.add_argument("--epochs", type=int, default=FaceFinetuning.epochs)
     parser.add_argument("--seed", type=int, default=FaceFinetuning.seed)
     parser.add_argument("--threads", type=int, default=1)
@@ -259,13 +264,16 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(given.threads)
-    config = FaceFinetuning(epochs=given.epochs, seed=given.seed)
+    config = FaceFinetuning(epochs=given.epochs, seed=given.seed, learning_rate=given.learning_rate)
+    if given.score_only and given.source is None:
+        parser.error("--score-only scores the weights that --source names")
+    torch.manual_seed(given.seed)
     parts = face_parts(
         read_pictures(given.data / "fer2013_train.zip", name="FER2013 train"),
         read_pictures(given.data / "fer2013_publictest.zip", name="FER2013 PublicTest"),
     )
     _log.info("%d faces train, %d choose the epoch, %d test", *(len(part) for part in parts))
-    encoder = load_face_encoder(given.source)
+    encoder = FaceCnn() if given.source is None else load_face_encoder(given.source)
     test = FaceBatches(parts[2], EMOTIONS, batch_size=64)
     if not given.score_only:
         train = FaceBatches(

@@ -126,5 +126,5 @@ def test_weights_of_another_network_are_refused(folder: Path, tmp_path: Path) ->
     (tmp_path / "face_expression_model-weights_manifest.json").write_text(json.dumps(manifest))
     data = (folder / "face_expression_model.bin").read_bytes()
     (tmp_path / "face_expression_model.bin").write_bytes(data[: -4 * 7])
-    with pytest.raises(ConfigError, match="other weights than face-api's"):
+    with pytest.raises(ConfigError, match="other weights than a face encoder's"):
         load_face_encoder(tmp_path)

@@ -164,6 +164,7 @@ def test_it_learns_and_a_killed_run_ends_at_the_same_weights(
     still = PictureAugmentation(mirror_share=0.0, shift=0.02, turn_degrees=0, zoom=(0.98, 1.02))
     config = FaceFinetuning(
         epochs=10,
+        weight_decay=1e-3,
         batch_size=8,
         learning_rate=1e-3,
         dropout=0.0,
