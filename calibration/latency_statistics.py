@@ -13,7 +13,8 @@ from edge_ser.calibration.latency_result import Distribution, Histogram, Spread
 _LARGEST_SHARE: Final = {"p90": 0.90, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 WANTED_COUNT: Final = {"p50": 1, "p90": 10, "p95": 20, "p99": 100, "p999": 1000}
 """Values from which on a percentile is given: one of them at least lies above it."""
-_BINS: Final = 40
+_FEWEST_BINS: Final = 10
+_MOST_BINS: Final = 40
 
 
 def distribution(blocks: Sequence[Sequence[float]]) -> Distribution:
@@ -66,7 +67,8 @@ def _histogram(values: np.ndarray) -> Histogram:
     """Equal bins from the smallest value to a little over the 99th percentile; the last is open."""
     low = float(values.min())
     top = max(float(np.quantile(values, 0.99)) * 1.05, low + 1e-3)
-    edges = np.linspace(low, top, _BINS + 1)
+    bins = min(max(len(values) // 4, _FEWEST_BINS), _MOST_BINS)
+    edges = np.linspace(low, top, bins + 1)
     counts, _ = np.histogram(np.minimum(values, top), edges)
     edges[-1] = max(float(values.max()), top)
     return Histogram(

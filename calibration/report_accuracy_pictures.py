@@ -135,7 +135,7 @@ def _confusion(labels: Sequence[str], subset: SubsetAccuracy, variant: VariantAc
                 )
                 if count:
                     axes.text(
-                        column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8
+                        column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8.8
                     )
         axes.set_xticks(range(len(labels)), labels=list(labels), rotation=40, ha="right")
         axes.set_yticks(range(len(labels)), labels=list(labels))
@@ -185,7 +185,7 @@ def _reliability(subsets: Sequence[SubsetAccuracy]) -> Picture:
             ]
             axes.plot(*zip(*known, strict=True), "o-", color=BLUE, ms=3.5, lw=1.3)
             error = subset.calibration_error.value
-            axes.set_title(f"{subset.subset.replace('+', ' + ')}: {error:.3f}", fontsize=8.5)
+            axes.set_title(f"{subset.subset.replace('+', ' + ')}: {error:.3f}", fontsize=9.2)
             axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share right")
         for axes in flat[len(subsets) :]:
             axes.set_axis_off()
@@ -224,7 +224,7 @@ def _risk(subsets: Sequence[SubsetAccuracy]) -> Picture:
         axes.set_xlabel("clips that are answered, most certain first, %")
         axes.set_ylabel("accuracy of these, %")
         axes.grid(axis="y", color="#030303", lw=0.6)
-        legend(axes, ncols=2)
+        legend(axes, 2)
 
     whole = fullest(subsets)
     gain = whole.abstention.gain
@@ -251,7 +251,9 @@ def _people(subset: SubsetAccuracy, gap: GroupGap) -> Picture:
         axes.axhline(100 * subset.accuracy.value, color=ORANGE, lw=1.3, label="all together")
         names = [g.group for g in groups]
         rotated = max(len(n) for n in names) * len(names) > 40
-        axes.set_xticks(range(len(groups)), labels=names, rotation=60 if rotated else 0, fontsize=8)
+        axes.set_xticks(
+            range(len(groups)), labels=names, rotation=60 if rotated else 0, fontsize=8.8
+        )
         axes.set(ylim=(0, 105))
         axes.set_xlabel(f"people, by accuracy ({subset.subset.replace('+', ' + ')})")
         axes.set_ylabel("accuracy, %")

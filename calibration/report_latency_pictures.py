@@ -56,7 +56,7 @@ def latency_pictures(report: Report) -> list[Picture]:
     return found
 
 
-def _live_histogram(live: LiveLatency, limit: float | None) -> Picture:
+def _live_histogram(live: LiveLatency, limit: tuple[str, float] | None) -> Picture:
     times = live.latency
 
     def paint(axes: Axes) -> None:
@@ -87,27 +87,37 @@ def _warm_histogram(warm: WarmLatency) -> Picture:
     return picture("warm-histogram", "Computing time of a warm decision", reading, paint)
 
 
-def _histogram(axes: Axes, times: Distribution, limit: float | None) -> None:
+def _histogram(axes: Axes, times: Distribution, limit: tuple[str, float] | None) -> None:
     edges, counts = times.histogram.edges, times.histogram.counts
     width = edges[1] - edges[0]
     axes.bar(edges[:-1], counts, width=width * 0.92, align="edge", color=BLUE, alpha=0.75)
-    right = edges[0] + width * len(counts)
-    top = max(counts)
-    for (figure, name, _), height in zip(_PERCENTILES, (1.20, 1.12, 1.04), strict=True):
-        value = getattr(times, figure)
-        if value is not None:
-            _mark(axes, min(value, right), height * top, f"{name} {value:.0f}", INK, right)
+    end = edges[0] + width * len(counts)
+    left, right = edges[0] - width, end + width
     if limit is not None:
-        right = max(right, limit * 1.02)
-        _mark(axes, limit, 0.9 * top, f"budget {limit:g}", ORANGE, right)
-    axes.set(ylim=(0, 1.3 * top), xlim=(edges[0] - width, right + width))
+        left, right = min(left, limit[1] - width), max(right, limit[1] + width)
+    top = max(counts)
+    marks = [
+        (name, min(value, end), height, INK)
+        for (figure, name, _), height in zip(_PERCENTILES, (1.28, 1.17, 1.06), strict=True)
+        if (value := getattr(times, figure)) is not None
+    ]
+    for name, at, height, colour in marks:
+        value = getattr(times, name)
+        _mark(axes, at, height * top, f"{name} {value:.0f}", colour, (left, right))
+    if limit is not None:
+        text = f"budget {limit[0]} {limit[1]:g}"
+        _mark(axes, limit[1], 0.9 * top, text, ORANGE, (left, right))
+    axes.set(ylim=(0, 1.38 * top), xlim=(left, right))
     axes.set_ylabel("decisions")
 
 
-def _mark(axes: Axes, at: float, height: float, label: str, colour: str, right: float) -> None:
+def _mark(
+    axes: Axes, at: float, height: float, label: str, colour: str, ends: tuple[float, float]
+) -> None:
+    """An upright line with words beside its top, on the side that has room."""
     axes.plot([at, at], [0, height], color=colour, lw=1.2, ls="--" if colour == ORANGE else "-")
-    left = axes.get_xlim()[0] if axes.has_data() else 0
-    late = at > left + 0.7 * (right - left)
+    room = 0.2 if colour == ORANGE else 0.12
+    late = ends[1] - at < room * (ends[1] - ends[0])
     axes.annotate(
         label,
         (at, height),
@@ -115,7 +125,7 @@ def _mark(axes: Axes, at: float, height: float, label: str, colour: str, right: 
         textcoords="offset points",
         ha="right" if late else "left",
         va="center",
-        fontsize=8.5,
+        fontsize=9.2,
         color=colour,
     )
 
@@ -138,7 +148,7 @@ def _time_line(warm: WarmLatency) -> Picture:
                 f"{stage.p50:.1f} ms",
                 ha="right" if late else "left",
                 va="center",
-                fontsize=8.5,
+                fontsize=9.2,
             )
             begin = end
         axes.set_xlim(0, total * 1.02)
@@ -248,10 +258,10 @@ def _cold(cold: Sequence[ColdStart], warm: Sequence[WarmLatency]) -> Picture:
             axes.barh(range(len(cold)), widths, left=begin, color=colour, height=0.5, label=label)
             begin = [b + w for b, w in zip(begin, widths, strict=True)]
         for row, end in enumerate(begin):
-            axes.text(end, row, f" {end:.0f} ms", va="center", fontsize=8.5)
+            axes.text(end, row, f" {end:.0f} ms", va="center", fontsize=9.2)
         axes.set_xlim(0, max(begin) * 1.2)
         axes.set_xlabel("time since the process was started, ms (medians)")
-        legend(axes, ncols=4, handlelength=1.0)
+        legend(axes, 4)
 
     first = cold[0]
     reading = (
@@ -282,7 +292,7 @@ def _steadiness(warm: Sequence[WarmLatency]) -> Picture:
         axes.set_ylabel("median of the block, ms")
         axes.grid(axis="y", color="#030303", lw=0.6)
         if len(warm) > 1:
-            legend(axes, ncols=1 if len(warm) < 4 else 2)
+            legend(axes, 2)
 
     first = warm[0].whole
     low, high = min(first.blocks), max(first.blocks)
@@ -296,10 +306,13 @@ def _steadiness(warm: Sequence[WarmLatency]) -> Picture:
     )
 
 
-def _limit(report: Report, prefix: str) -> float | None:
-    """The budget on the highest percentile of a time."""
+def _limit(report: Report, prefix: str) -> tuple[str, float] | None:
+    """The budget on the highest percentile of a time: the percentile and the limit."""
     known = {v.budget: v.limit for v in report.verdicts if v.budget.startswith(f"{prefix}_p")}
-    return known[max(known)] if known else None
+    if not known:
+        return None
+    name = max(known)
+    return name.removeprefix(f"{prefix}_").replace("p999", "p99.9"), known[name]
 
 
 def _high(times: Distribution) -> str:

@@ -60,14 +60,12 @@ class Picture:
         title: what it shows.
         svg: to be put into the page as it is.
         reading: a sentence or two that say what to read in it.
-        wide: whether it wants the page's whole width.
     """
 
     name: str
     title: str
     svg: str
     reading: str
-    wide: bool = False
 
 
 def picture(
@@ -77,7 +75,6 @@ def picture(
     paint: Callable[[Any], None],
     *,
     height: float = 2.9,
-    wide: bool = False,
     panels: tuple[int, int] = (1, 1),
 ) -> Picture:
     """Draw a picture.
@@ -88,7 +85,6 @@ def picture(
         reading: what to read in it.
         paint: gets the axes (a flat list of them where there are several panels) and draws.
         height: in inches.
-        wide: whether it wants the page's whole width; it is drawn twice as wide.
         panels: rows and columns.
 
     Raises:
@@ -99,8 +95,7 @@ def picture(
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_style(name)):
-        width = 2 * _WIDTH if wide else _WIDTH
-        figure: Figure = Figure(figsize=(width, height), layout="constrained")
+        figure: Figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.subplots(*panels, squeeze=False).ravel().tolist()
         for one in axes:
@@ -108,21 +103,23 @@ def picture(
         paint(axes[0] if panels == (1, 1) else axes)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True)
-    return Picture(name, title, _inline(buffer.getvalue(), name, title), reading, wide)
+    return Picture(name, title, _inline(buffer.getvalue(), name, title), reading)
 
 
-def legend(axes: Axes, **options: Any) -> None:
-    """A legend without a frame, above the drawing so that it hides nothing."""
-    settings: dict[str, Any] = {
-        "loc": "lower left",
-        "bbox_to_anchor": (0, 1.0),
-        "frameon": False,
-        "ncols": 3,
-        "borderaxespad": 0.2,
-        "columnspacing": 1.2,
-        "handlelength": 1.4,
-    }
-    axes.legend(**{**settings, **options})
+def legend(axes: Axes, columns: int = 3) -> None:
+    """A legend above the drawing, from the picture's left edge, so that it hides nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles and axes.figure is not None:
+        axes.figure.legend(
+            handles,
+            labels,
+            loc="outside upper left",
+            frameon=False,
+            ncols=columns,
+            borderaxespad=0.1,
+            columnspacing=1.2,
+            handlelength=1.2,
+        )
 
 
 def horizontal(axes: Axes, names: Sequence[str]) -> None:
@@ -131,6 +128,7 @@ def horizontal(axes: Axes, names: Sequence[str]) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="x", color=GRID, lw=0.6)
     axes.tick_params(axis="y", length=0)
+    axes.locator_params(axis="x", nbins=7)
 
 
 def _folded(name: str) -> str:
@@ -150,12 +148,12 @@ def _style(name: str) -> dict[str, Any]:
     return {
         "svg.fonttype": "none",
         "svg.hashsalt": name,
-        "font.size": 9,
+        "font.size": 9.8,
         "font.family": "DejaVu Sans",
         "text.color": INK,
         "axes.edgecolor": MUTED,
         "axes.labelcolor": INK,
-        "axes.titlesize": 9,
+        "axes.titlesize": 9.8,
         "axes.titlelocation": "left",
         "axes.titlecolor": INK,
         "axes.facecolor": "none",
@@ -164,7 +162,7 @@ def _style(name: str) -> dict[str, Any]:
         "xtick.labelcolor": INK,
         "ytick.labelcolor": INK,
         "legend.labelcolor": INK,
-        "legend.fontsize": 8.5,
+        "legend.fontsize": 9.4,
         "axes.linewidth": 0.8,
         "lines.linewidth": 1.8,
         "lines.markersize": 4.5,

@@ -57,7 +57,7 @@ def _curves(curves: Sequence[RobustnessCurve]) -> Picture:
         axes.set_xlabel(f"{kind}, stronger to the right")
         axes.set_ylabel("accuracy, %")
         axes.grid(axis="y", color="#030303", lw=0.6)
-        legend(axes, ncols=2)
+        legend(axes, 2)
 
     first = curves[0]
     worst = min(first.points, key=lambda p: p.accuracy.value)
@@ -71,7 +71,7 @@ def _curves(curves: Sequence[RobustnessCurve]) -> Picture:
         "nothing at any strength."
     )
     name = f"robust-{kind.replace(' ', '-')}"
-    return picture(name, f"What {kind} costs", reading, paint, height=3.1)
+    return picture(name, f"What it costs: {kind}", reading, paint, height=3.1)
 
 
 def _offset(curve: OffsetCurve) -> Picture:
@@ -127,9 +127,7 @@ def change_picture(changes: Sequence[Change]) -> Picture | None:
         "reports varies by itself. "
         + (f"{len(worse)} of {len(rows)} figures became worse." if worse else "None became worse.")
     )
-    return picture(
-        "changes", "What changed", reading, paint, height=0.9 + 0.38 * len(rows), wide=True
-    )
+    return picture("changes", "What changed", reading, paint, height=0.9 + 0.42 * len(rows))
 
 
 def _two_lines(label: str) -> str:

@@ -48,10 +48,10 @@ def _memory(report: Report) -> Picture:
             at = [r - 0.27 + 0.18 * index for _, r in shown]
             axes.barh(at, [v for v, _ in shown], height=0.17, color=colour, label=label)
             for place, (value, _) in zip(at, shown, strict=True):
-                axes.text(value, place, f" {value:.0f}", va="center", fontsize=7.5)
+                axes.text(value, place, f" {value:.0f}", va="center", fontsize=8.2)
         axes.set_xlim(right=axes.get_xlim()[1] * 1.06)
         axes.set_xlabel("resident memory, MB")
-        legend(axes, ncols=4, handlelength=1.0)
+        legend(axes, 4)
 
     first = rows[0]
     peak = first.resident_peak_mb

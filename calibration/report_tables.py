@@ -22,23 +22,26 @@ class Table:
         caption: what it shows.
         head: name of each column, and whether it holds numbers.
         rows: cells as text.
+        folded: whether it is long, and opened only by who wants it.
     """
 
     caption: str
     head: tuple[tuple[str, bool], ...]
     rows: tuple[tuple[str, ...], ...]
+    folded: bool = False
 
 
-def table(caption: str, head: str, rows: Sequence[Sequence[str]]) -> Table:
+def table(caption: str, head: str, rows: Sequence[Sequence[str]], *, folded: bool = False) -> Table:
     """Make a table.
 
     Args:
         caption: what it shows.
         head: column names, separated by ``|``; one that begins with ``#`` holds numbers.
         rows: as many cells each.
+        folded: see `Table`.
     """
     names = tuple((name.strip().lstrip("#"), name.strip()[:1] == "#") for name in head.split("|"))
-    return Table(caption, names, tuple(tuple(row) for row in rows))
+    return Table(caption, names, tuple(tuple(row) for row in rows), folded)
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -49,7 +52,7 @@ def number(value: float | None, digits: int = 1) -> str:
 def verdict_table(report: Report) -> Table:
     """Every budget against every variant that is signed off."""
     rows = []
-    for verdict in report.verdicts:
+    for verdict in sorted(report.verdicts, key=lambda v: v.passed):
         side = "at most" if verdict.at_most else "at least"
         rows.append(
             (
@@ -81,18 +84,6 @@ def latency_tables(report: Report) -> list[Table]:
         for m in latency.live
     ]
     warm = [(m.variant, str(m.threads), *_times(m.whole), _blocks(m.whole)) for m in latency.warm]
-    stages = [
-        (
-            m.variant,
-            str(m.threads),
-            s.stage.replace("_", " "),
-            number(s.p50, 2),
-            number(s.p95, 2),
-            number(100 * s.share, 0),
-        )
-        for m in latency.warm
-        for s in m.stages
-    ]
     cold = [
         (
             m.variant,
@@ -115,17 +106,36 @@ def latency_tables(report: Report) -> list[Table]:
             f"variant|#threads|{times}|#medians of blocks",
             warm,
         ),
-        table(
-            "Stages of a warm decision, ms, and their share of the whole.",
-            "variant|#threads|stage|#p50|#p95|#share %",
-            stages,
-        ),
+        _stages(report),
         table(
             "Cold start, ms: median (smallest to largest) of fresh processes.",
             "variant|#interpreter|#imports|#load|#first decision|#whole|#processes",
             cold,
         ),
     ]
+
+
+def _stages(report: Report) -> Table:
+    """One row a stage, one column a variant."""
+    warm = report.latency.warm
+    names = list(dict.fromkeys(s.stage for m in warm for s in m.stages))
+    found = [{s.stage: s for s in m.stages} for m in warm]
+    rows = [
+        (
+            name.replace("_", " "),
+            *(
+                f"{s.p50:.2f} ({s.p95:.2f}), {s.share:.0%}" if (s := of.get(name)) else NONE
+                for of in found
+            ),
+        )
+        for name in names
+    ]
+    head = [f"#{m.variant}, {m.threads} thread{'s' if m.threads > 1 else ''}" for m in warm]
+    return table(
+        "Stages of a warm decision: median (95 %) in ms, and share of the whole.",
+        "|".join(["stage", *head]),
+        rows,
+    )
 
 
 def room_table(report: Report) -> Table:
@@ -226,7 +236,12 @@ def accuracy_tables(section: AccuracySection) -> list[Table]:
         )
     if labels:
         found.append(
-            table("Labels, reference, in %.", "subset|label|#clips|#precision|#recall|#F1", labels)
+            table(
+                "Every label of the reference, in %.",
+                "subset|label|#clips|#precision|#recall|#F1",
+                labels,
+                folded=True,
+            )
         )
     return found
 
@@ -274,9 +289,10 @@ def robustness_table(section: RobustnessSection) -> Table:
     )
 
 
-def change_table(report: Report) -> Table:
-    """Every change against the older report."""
-    changes = report.comparison.changes if report.comparison is not None else ()
+def change_table(report: Report, *, clear: bool) -> Table:
+    """Changes against the older report: those that are clear, or those that are none."""
+    found = report.comparison.changes if report.comparison is not None else ()
+    changes = [c for c in found if (c.better is not None) == clear]
     words = {True: "better", False: "worse", None: "the same"}
     rows = [
         (
@@ -326,7 +342,7 @@ def state_table(report: Report) -> Table:
 def parts_table(report: Report) -> Table:
     """What `edge-ser doctor` finds."""
     rows = [(p.part, p.state, p.detail) for p in report.host.parts]
-    return table("", "part|state|what", rows)
+    return table("What edge-ser doctor finds.", "part|state|what", rows, folded=True)
 
 
 def _state(state: HostState) -> dict[str, str]:
