@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from edge_ser.constants import SAMPLE_RATE
+from edge_ser.errors import MediaError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 app = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 
@@ -17,12 +25,16 @@ def _bench() -> None:
     """Measure this machine."""
 
 
-@app.command("kernels")
+@app.command("kernels", epilog="A complete command: edge-ser bench kernels --rounds 31 --json")
 def kernels(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     rounds: Annotated[
         int, typer.Option(min=1, max=1000, help="Runs of every implementation, in turn.")
     ] = 15,
+    sound: Annotated[
+        Path | None,
+        typer.Option(help="Take this recording's sound instead of a synthetic one, 1 s or more."),
+    ] = None,
 ) -> None:
     """Time the sound kernels, beside librosa, kaldi-native-fbank and Praat where installed.
 
@@ -32,7 +44,7 @@ def kernels(
     # Numba and the peers are slow to import: only this verb needs them.
     from edge_ser.kernel_bench import OURS, report
 
-    figures = report(rounds)
+    figures = report(rounds, None if sound is None else _samples(sound))
     if as_json:
         typer.echo(json.dumps(figures, indent=2))
         return
@@ -50,3 +62,12 @@ def kernels(
                 task["name"] if first else "", name, f"{value:.2f}", task["unit"], speedup
             )
     Console().print(table)
+
+
+def _samples(path: Path) -> NDArray[np.float32]:
+    from edge_ser.capture.media import read_clip
+
+    samples = read_clip(path, want_video=False).samples
+    if len(samples) < SAMPLE_RATE:
+        raise MediaError(f"{path} holds {len(samples) / SAMPLE_RATE:.2f} s of sound, less than 1 s")
+    return samples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import wave
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 
 from edge_ser import kernel_bench
 from edge_ser.cli import bench
+from edge_ser.constants import DEMO_CLIP
+from edge_ser.errors import MediaError
 from edge_ser.kernel_bench import OURS, Task, measure
 
 
@@ -47,13 +50,34 @@ def test_every_task_runs_and_gives_as_many_units_as_it_says(monkeypatch):
 
 
 def test_the_command_prints_json(monkeypatch):
-    monkeypatch.setattr(kernel_bench, "make_tasks", lambda: [Task("t", "frame", 1, {OURS: int})])
+    monkeypatch.setattr(kernel_bench, "make_tasks", lambda _: [Task("t", "frame", 1, {OURS: int})])
     result = CliRunner().invoke(bench.app, ["kernels", "--json", "--rounds", "2"])
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
     assert figures["rounds"] == 2
     assert figures["tasks"][0]["microseconds"][OURS] >= 0
+    assert figures["tasks"][0]["fastest"][OURS] <= figures["tasks"][0]["microseconds"][OURS]
     assert CliRunner().invoke(bench.app, ["kernels", "--rounds", "1"]).exit_code == 0
+
+
+def test_a_recording_takes_the_place_of_the_synthetic_sound(monkeypatch, tmp_path):
+    taken = []
+    monkeypatch.setattr(kernel_bench, "make_tasks", lambda sound: taken.append(sound) or [])
+    command = ["kernels", "--json", "--sound"]
+    assert CliRunner().invoke(bench.app, [*command, str(DEMO_CLIP)]).exit_code == 0
+    assert len(taken[0]) > 16000
+    short = tmp_path / "short.wav"
+    with wave.open(str(short), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(16000))
+    with pytest.raises(MediaError, match="less than 1 s"):
+        CliRunner().invoke(bench.app, [*command, str(short)], catch_exceptions=False)
+
+
+def test_with_a_recording_the_units_are_those_of_the_recording():
+    for task in kernel_bench.make_tasks(kernel_bench.speech_like_sound(2)):
+        expected = 100 * kernel_bench.SECONDS if task.name.startswith("resample") else 200
+        assert abs(task.units - expected) <= 2
 
 
 def test_the_sound_is_deterministic_and_within_full_scale():
