@@ -1,7 +1,7 @@
 """Train the fusion that ships and write the default bundle: one command.
 
     python -m edge_ser.export.build_default_bundle --data DIR --text runs/text/model
-        --face vladmandic-face-api-1.7.15.tgz --output edge_ser/bundles/default
+        --face runs/face/face.safetensors --output edge_ser/bundles/default
 
 The data folder holds ``ravdess_speech``, ``fer2013_train.zip``, ``fer2013_publictest.zip`` and
 ``goemotions_ekman``. Encoded tokens are cached: a second run only trains.
@@ -10,6 +10,7 @@ The data folder holds ``ravdess_speech``, ``fer2013_train.zip``, ``fer2013_publi
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,8 +22,9 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from edge_ser.bundle import Bundle
+from edge_ser.bundle import Bundle, load_bundle
 from edge_ser.bundle_schema import (
+    MANIFEST_NAME,
     FrontendConfig,
     GraphName,
     TextFrontendConfig,
@@ -35,8 +37,10 @@ from edge_ser.export.bundle_writer import BundleContent, GraphFile, write_bundle
 from edge_ser.export.data.splits import PARTS
 from edge_ser.export.encoders.detector import load_face_detector
 from edge_ser.export.encoders.face import FACE_LICENCE, FACE_ORIGIN, load_face_encoder
+from edge_ser.export.encoders.face_cnn import CNN_LICENCE, CNN_ORIGIN, FaceCnn
 from edge_ser.export.encoders.speech import SPEECH_LICENCE, SPEECH_ORIGIN, load_speech_encoder
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, TextEncoder, load_text_encoder
+from edge_ser.export.encoders.text_graph import TextGraph
 from edge_ser.export.graph_export import (
     export_acoustic,
     export_face,
@@ -57,6 +61,7 @@ COMMAND: Final = "python -m edge_ser.export.build_default_bundle --data DIR --ou
 TEXT_COMMAND: Final = (
     "python -m edge_ser.export.training.text_finetuning DIR/goemotions_ekman runs/text"
 )
+FACE_COMMAND: Final = "python -m edge_ser.export.training.face_finetuning DIR runs/face"
 LICENCE: Final = (
     "The weights were trained on RAVDESS (CC BY-NC-SA 4.0) and FER2013 (research use): use them "
     "for research and other non-commercial purposes, share changed weights alike, and train your "
@@ -132,7 +137,7 @@ def build_default_bundle(
     speech = load_speech_encoder(sources.speech)
     acoustic = AcousticEncoder(speech, columns, speech.width).eval()
     amounts = amounts or Amounts()
-    text = load_text_encoder(sources.text)
+    text = open_text(sources.text)
     face = FaceTokenEncoder(load_face_encoder(sources.face, with_logits=True)).eval()
     banks = encode_all(
         data,
@@ -159,10 +164,21 @@ def build_default_bundle(
         )
 
 
+def open_text(source: str) -> TextEncoder | TextGraph:
+    """A text encoder by name or folder; of a bundle's folder, its finished graph.
+
+    Raises:
+        EdgeSerError: if there is none.
+    """
+    if (Path(source) / MANIFEST_NAME).is_file():
+        return TextGraph(load_bundle(Path(source)))
+    return load_text_encoder(source)
+
+
 def export_graphs(
     folder: Path,
     acoustic: AcousticEncoder,
-    text: TextEncoder,
+    text: TextEncoder | TextGraph,
     face: nn.Module,
     sources: Sources,
     fusion: Fusion,
@@ -178,7 +194,10 @@ def export_graphs(
         name: folder / f"{name}.onnx" for name in ("acoustic", "text", "face", "fusion", "detector")
     }
     export_acoustic(acoustic, paths["acoustic"], columns)
-    export_text(text, paths["text"])
+    if isinstance(text, TextGraph):
+        shutil.copyfile(text.graph, paths["text"])
+    else:
+        export_text(text, paths["text"])
     export_face(face, paths["face"])
     export_onnx(
         load_face_detector(sources.detector),
@@ -189,14 +208,19 @@ def export_graphs(
     export_fusion(fusion, fusion.config.inputs, paths["fusion"])
     for name in ("acoustic", "face", "fusion", "detector"):
         store_half(paths[name], paths[name])
-    quantize_dynamic(paths["text"], paths["text"])
+    if not isinstance(text, TextGraph):
+        quantize_dynamic(paths["text"], paths["text"])
     made = {
         "acoustic": (f"{SPEECH_ORIGIN}; MFCC, energy and pitch beside it", SPEECH_LICENCE, "fp32"),
         "text": ("MiniLM-L6 (Apache-2.0), fine-tuned on GoEmotions", "Apache-2.0", "int8"),
-        "face": (FACE_ORIGIN, FACE_LICENCE, "fp32"),
+        "face": (CNN_ORIGIN, CNN_LICENCE, "fp32")
+        if isinstance(getattr(face, "face", None), FaceCnn)
+        else (FACE_ORIGIN, FACE_LICENCE, "fp32"),
         "fusion": ("this project, label-paired data", "see the bundle's licence", "fp32"),
         "detector": ("BlazeFace short range, MediaPipe", "Apache-2.0", "fp32"),
     }
+    if isinstance(text, TextGraph):
+        made["text"] = (text.entry.source, text.entry.licence, text.entry.precision)
     if sources.text == DEFAULT_TEXT_SOURCE:
         made["text"] = ("MiniLM-L6, as published", "Apache-2.0", "int8")
     return {name: GraphFile(path, *made[name]) for name, path in paths.items()}
@@ -205,7 +229,7 @@ def export_graphs(
 def _content(
     graphs: Mapping[GraphName, GraphFile],
     frontend: FrontendConfig,
-    text: TextEncoder,
+    text: TextEncoder | TextGraph,
     banks: Banks,
     calibrated: Calibrated,
     version: str,
@@ -252,10 +276,18 @@ def _content(
 
 def command_of(sources: Sources, amounts: Amounts) -> str:
     """Give the command that makes the same bundle again, without folders of this machine."""
-    text = "minilm-l6" if sources.text == DEFAULT_TEXT_SOURCE else "runs/text/model"
-    made = f" (the text encoder by {TEXT_COMMAND})" if sources.text != DEFAULT_TEXT_SOURCE else ""
+    text, made = "minilm-l6", ""
+    if (Path(sources.text) / MANIFEST_NAME).is_file():
+        text = f"edge_ser/bundles/{Path(sources.text).name}"
+    elif sources.text != DEFAULT_TEXT_SOURCE:
+        text = "runs/text/model"
+    if text != "minilm-l6":
+        made = f" (the text encoder by {TEXT_COMMAND})"
+    face = Path(sources.face).name
+    if face.endswith(".safetensors"):
+        made += f" (the face encoder by {FACE_COMMAND})"
     return (
-        f"{COMMAND} --text {text} --face {Path(sources.face).name} "
+        f"{COMMAND} --text {text} --face {face} "
         f"--faces-per-label {amounts.faces_per_label} --sound-copies {amounts.sound_copies} "
         f"--face-copies {amounts.face_copies}{made}"
     )
@@ -267,8 +299,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with the data sets")
     parser.add_argument("--output", type=Path, required=True, help="folder of the bundle")
     parser.add_argument("--speech", type=Path, help="Whisper weights; default: installed package")
-    parser.add_argument("--text", default=DEFAULT_TEXT_SOURCE, help="folder or name of the encoder")
-    parser.add_argument("--face", type=Path, required=True, help="face-api package or folder")
+    parser.add_argument(
+        "--text", default=DEFAULT_TEXT_SOURCE, help="folder or name of the encoder, or a bundle"
+    )
+    parser.add_argument("--face", type=Path, required=True, help="weights: safetensors or face-api")
     parser.add_argument("--detector", type=Path, help="BlazeFace; default: installed package")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="encoded tokens")
     parser.add_argument("--version", default="0.1.0", help="of the bundle")
