@@ -15,8 +15,8 @@ from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError, MediaError
 from edge_ser.streaming.clock import monotonic_samples
 
-# Sound is delivered in pieces of this length, as from a device.
-_PIECE_SECONDS: Final = 0.05
+# Sound is delivered in pieces of this length, as from a microphone.
+_PIECE_SECONDS: Final = 0.02
 
 # How long an unpaced replay waits for room in the sink before it looks whether to stop.
 _ROOM_SECONDS: Final = 0.25

@@ -207,7 +207,8 @@ class LiveSource(ABC):
             while not self._stopping.is_set():
                 try:
                     if not self._deliver(sink):
-                        self._note(state="ended")
+                        if not self._stopping.is_set():
+                            self._note(state="ended")
                         break
                 except DeviceLostError as error:
                     self._note(state="lost", error=str(error))

@@ -35,6 +35,8 @@ LONGEST_PATIENCE: Final = 5 * SAMPLE_RATE
 SHORT_PATIENCE: Final = SAMPLE_RATE // 20
 """The same when there has been no sound for `SOUND_GONE`."""
 SOUND_GONE: Final = SAMPLE_RATE
+HURRY: Final = SAMPLE_RATE // 40
+"""So long before a window ends no picture is begun with."""
 PREPARATION: Final = SAMPLE_RATE * 3 // 20
 """So long before a window ends its words are encoded; sound wakes the stream more often than so."""
 MOST_AT_ONCE: Final = 240
@@ -103,9 +105,13 @@ class Conversation:
     @property
     def deadline(self) -> int:
         """Moment at which the next decision is made even if nothing more comes."""
+        return self.next_moment + (self._patience if self._hears else SHORT_PATIENCE)
+
+    @property
+    def _hears(self) -> bool:
+        """Whether sound has been coming lately."""
         came = self._sound_came
-        hears = came is not None and self._clock.now() - came < SOUND_GONE
-        return self.next_moment + (self._patience if hears else SHORT_PATIENCE)
+        return came is not None and self._clock.now() - came < SOUND_GONE
 
     def health(self) -> StreamHealth:
         """Everything that went wrong so far."""
@@ -124,7 +130,10 @@ class Conversation:
         self._busy_since = self._clock.now()
         for words in arrivals.words:
             self._past.be_told(words, self.next_moment - self._longest)
-        self._picture = arrivals.picture
+        if arrivals.picture is not None:
+            if self._picture is not None:
+                self._tally.add("pictures_replaced")
+            self._picture = arrivals.picture
         self._see()
         self._backlog = sum(chunk.duration for chunk in arrivals.chunks)
         for chunk in arrivals.chunks:
@@ -154,8 +163,15 @@ class Conversation:
             self._past.prepare(start, self.next_moment, self._load.level, self._early_timer)
 
     def _see(self, *, everything: bool = False) -> None:
-        """Look at the picture that waits, if it belongs to the next window."""
+        """Look at the picture that waits, if it belongs to the next window.
+
+        One that comes at the last moment counts for the window after: sound that ends a window is
+        about to come, and its decision would be late by the time that the picture takes.
+        """
         picture = self._picture
+        hurry = self._clock.live and not self._draining and self._hears
+        if hurry and self._clock.now() >= self.next_moment - HURRY:
+            return
         if picture is not None and (everything or picture.capture_time < self.next_moment):
             self._picture = None
             self._past.see(picture, self._load.level, self._early_timer)
@@ -218,11 +234,12 @@ class Conversation:
     def _decision(self, moment: int) -> Ready:
         start = max(moment - self._options.window, self._origin)
         timer = StageTimer()
+        waited = {"waited": milliseconds(self._clock.now() - moment)} if self._clock.live else {}
         evidence = self._past.evidence(start, moment, self._load.level, timer)
         window = Window(start - self._origin, moment - self._origin)
         decision = self._fused(evidence, window, timer)
         busy = self._account(moment)
-        stages = {**self._early_timer.stages(), **timer.stages(), "total": busy}
+        stages = {**waited, **self._early_timer.stages(), **timer.stages(), "total": busy}
         self._early_timer = StageTimer()
         live = LiveDecision(
             label=decision.label,

@@ -113,9 +113,8 @@ def fit_adaptation(
             best, chosen = recall, options
     section, neutral = moved("test", protocol="neutral-4", **chosen)
     plain = _metrics(people.items["test"], people.tokens["test"], judge, labels)
-    seen = {
-        p: enrol_speakers(people.items[p], encode, range(width), "all-unlabelled") for p in PARTS
-    }
+    for part in ("train", "test"):
+        seen[part] = enrol_speakers(people.items[part], encode, range(width), "all-unlabelled")
     everything = moved("test", protocol="all-unlabelled", **{**chosen, "prior_count": 0.0})[1]
     names = sorted({str(item.speaker) for item in people.items["test"]})
     scores = [

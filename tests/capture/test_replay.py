@@ -86,7 +86,7 @@ def test_a_loop_goes_on_without_a_gap(demo_clip: Path, sink: Any, eventually: An
     source = ReplaySource(clip, speed=None, loop=True, origin=0)
     with source:
         source.start(sink)
-        eventually(lambda: len(sink.sound) > 150)
+        eventually(lambda: len(sink.sound) > 350)
     assert source.health.state == "stopped"
     start_of_second = next(t for _, t, _ in sink.sound if t >= clip.duration)
     assert start_of_second == clip.duration
