@@ -14,7 +14,7 @@ import numpy as np
 from edge_ser.bundle import Bundle
 from edge_ser.bundle_schema import GRAPHS, GraphName, subset_name
 from edge_ser.errors import ConfigError, EngineError, MissingExtraError
-from edge_ser.export.evaluation.temperature import probabilities_at
+from edge_ser.export.decision_workload import DecisionWorkload, decision_workload
 from edge_ser.export.precision.clip_set import (
     ClipFeatures,
     encode,
@@ -24,6 +24,7 @@ from edge_ser.export.precision.clip_set import (
 from edge_ser.export.precision.gate import Predictions, Verdict, judge, people_of
 from edge_ser.export.precision.probe import probe_inputs
 from edge_ser.export.variant import Variant, bundle_of
+from edge_ser.fusion import calibrated
 from edge_ser.runtime.backend import open_session
 from edge_ser.runtime.engine_cache import EngineCache
 from edge_ser.runtime.profiles import graph_shapes
@@ -68,7 +69,8 @@ class VariantReport:
         not_run: why it could not be run here, or None.
         megabytes: of all its graphs.
         graphs: by name.
-        pipeline: all encoders that a clip needs and the fusion, without the detector.
+        pipeline: every graph's runs for one decision about a window of a clip.
+        live: the same for one decision of a stream, with the pictures of one hop.
         verdicts: by subset of modalities; the reference is compared with itself.
         forced: graphs whose error is over the tolerance.
     """
@@ -78,6 +80,7 @@ class VariantReport:
     megabytes: float = 0.0
     graphs: dict[GraphName, GraphComparison] = field(default_factory=dict)
     pipeline: Times | None = None
+    live: Times | None = None
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     forced: tuple[str, ...] = ()
 
@@ -130,7 +133,7 @@ def compare(
                     reference[graph], sessions[graph], samples[graph]
                 )
         tell("timing")
-        _take_times(running, samples, rounds)
+        _take_times(running, samples, decision_workload(bundle.manifest, clips, reference), rounds)
         _judge_all(bundle, running, clips, tell)
     return reports
 
@@ -195,33 +198,34 @@ def _compare_graph(
 def _take_times(
     running: Sequence[tuple[VariantReport, Sessions]],
     samples: Mapping[GraphName, Sequence[Mapping[str, Tensor]]],
+    decision: DecisionWorkload,
     rounds: int,
 ) -> None:
     """Times of all variants in turn within each round, so that a slow moment hits all alike."""
     taken: list[dict[GraphName, list[float]]] = [{g: [] for g in GRAPHS} for _ in running]
     whole: list[list[float]] = [[] for _ in running]
-    longest = {g: list(samples[g])[-_TIMED_CLIPS:] for g in GRAPHS}
+    live: list[list[float]] = [[] for _ in running]
+    last = {g: list(samples[g])[-_TIMED_CLIPS:] for g in GRAPHS}
     for round_ in range(rounds + 1):
         for index, (_, sessions) in enumerate(running):
-            for graph in GRAPHS:
-                for sample in longest[graph]:
-                    spent = _milliseconds(sessions[graph], sample)
-                    if round_:  # the first round warms up
-                        taken[index][graph].append(spent)
-            for position in range(_TIMED_CLIPS):
-                spent = 0.0
+            spent = {
+                graph: [_milliseconds(sessions[graph], sample) for sample in last[graph]]
+                for graph in GRAPHS
+            }
+            clip = sum(_milliseconds(sessions[run.graph], run.inputs) for run in decision.clip)
+            hop = sum(_milliseconds(sessions[run.graph], run.inputs) for run in decision.live)
+            if round_:  # the first round warms up
+                whole[index].append(clip)
+                live[index].append(hop)
                 for graph in GRAPHS:
-                    if graph != "detector":
-                        choice = longest[graph][position % len(longest[graph])]
-                        spent += _milliseconds(sessions[graph], choice)
-                if round_:
-                    whole[index].append(spent)
+                    taken[index][graph] += spent[graph]
     for index, (report, _) in enumerate(running):
         for graph in GRAPHS:
             before = report.graphs[graph]
             times = _percentiles(taken[index][graph])
             report.graphs[graph] = GraphComparison(before.largest, before.mean, times)
         report.pipeline = _percentiles(whole[index])
+        report.live = _percentiles(live[index])
 
 
 def _milliseconds(session: Session, sample: Mapping[str, Tensor]) -> float:
@@ -269,8 +273,7 @@ def predictions(
         for subset in sorted(subsets - {""}):
             chosen = {m: v for m, v in tokens.items() if m in subset.split("+")}
             logits = sessions["fusion"].run(fusion_inputs(chosen, manifest))["logits"]
-            temperature = manifest.calibration[subset].temperature
-            answer = probabilities_at(logits.astype(np.float64), temperature)[0]
+            answer = calibrated(logits.astype(np.float64), manifest.calibration[subset])[0]
             label = manifest.labels.index(clip.label)
             rows.setdefault(subset, []).append((answer, label, clip.speaker))
     return {

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -32,10 +32,19 @@ _WORTHWHILE: Final = 1.05
 
 _FEW: Final = 8
 
-_PASSES: Final[Mapping[Target, tuple[Callable[[onnx.ModelProto], list[str]], QuantizePass]]] = {
-    "tensorrt": (int8_tensorrt.activations_of, int8_tensorrt.to_int8_tensorrt),
-    "onnxruntime": (int8_onnxruntime.activations_of, int8_onnxruntime.to_int8_onnxruntime),
+_PASSES: Final[Mapping[Target, QuantizePass]] = {
+    "tensorrt": int8_tensorrt.to_int8_tensorrt,
+    "onnxruntime": int8_onnxruntime.to_int8_onnxruntime,
 }
+
+
+def activations_of(model: onnx.ModelProto) -> list[str]:
+    """Every tensor whose range a pass for any target may need.
+
+    All are measured whatever the target is: a bundle carries them to where there are no clips.
+    """
+    both = (*int8_tensorrt.activations_of(model), *int8_onnxruntime.activations_of(model))
+    return list(dict.fromkeys(both))
 
 
 @dataclass(frozen=True)
@@ -66,11 +75,13 @@ class Int8Graph:
         model: quantised, or float where that is better.
         left: quantisable layers that stay in float.
         table: of the layers' sensitivity, where it was measured.
+        ranges: of the activations, as measured or carried.
     """
 
     model: onnx.ModelProto
     left: tuple[str, ...]
     table: tuple[LayerSensitivity, ...] = ()
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
 
 def to_int8(
@@ -97,107 +108,112 @@ def to_int8(
         ConfigError: no ranges can be had, or an unknown layer.
         EngineError: a pass fails.
     """
-    few = samples[:: max(1, len(samples) // _FEW)]
-    if target == "tensorrt":
-        return _static(name, model, ranges, target, samples, few, calibrated, options)
-    small = to_int8_embeddings(model)
-    found = [Int8Graph(small, tuple(n.name for n in int8_tensorrt.quantisable_layers(model)))]
-    if calibrated or ranges:
-        static = _static(name, model, ranges, target, samples, few, calibrated, options)
-        found.append(Int8Graph(to_int8_embeddings(static.model), static.left, static.table))
-        if options.everything:
-            return found[-1]
-        found += _static_convolutions(name, model, ranges, samples, few, calibrated, options)
-    dynamic = _dynamic(model, options.exclude)
-    if dynamic is not None:
-        found.append(dynamic)
-    if len(found) == 1 and int8_tensorrt.quantisable_layers(model):
-        raise _no_ranges(name)
-    near = [
-        graph
-        for graph in found[1:]
-        if difference(model, graph.model, few).relative <= options.limit
-    ]
-    times = cpu_milliseconds([found[0].model, *(graph.model for graph in near)], few[-2:])
-    medians = [statistics.median(of_graph) for of_graph in times]
-    best = min(range(len(medians)), key=medians.__getitem__)
-    if best == 0 or medians[0] < _WORTHWHILE * medians[best]:
-        return found[0]
-    return near[best - 1]
+    choice = _Choice(name, model, target, samples, calibrated, options, ranges)
+    best = choice.for_cpu() if target == "onnxruntime" else choice.static(search=True)
+    return replace(best, ranges=choice.ranges)
 
 
-def _static(
-    name: str,
-    model: onnx.ModelProto,
-    carried: Mapping[str, Range],
-    target: Target,
-    samples: Sequence[Sample],
-    few: Sequence[Sample],
-    calibrated: bool,
-    options: Int8Options,
-) -> Int8Graph:
-    activations_of, quantize = _PASSES[target]
-    needed = activations_of(model)
-    if not needed:
-        return Int8Graph(model, ())
-    left = list(options.exclude)
-    if not calibrated:
-        if not carried:
-            raise _no_ranges(name)
-        # Layers without a range were left in float in the source because they are sensitive.
-        layers = int8_tensorrt.quantisable_layers(model)
-        left += [n.name for n in layers if n.input[0] not in carried and n.name not in left]
-        return Int8Graph(quantize(model, carried, left), tuple(left))
-    ranges = measure_ranges(model, samples, needed, options.method)
+class _Choice:
+    def __init__(
+        self,
+        name: str,
+        model: onnx.ModelProto,
+        target: Target,
+        samples: Sequence[Sample],
+        calibrated: bool,
+        options: Int8Options,
+        carried: Mapping[str, Range],
+    ) -> None:
+        self.name, self.model, self.options, self.calibrated = name, model, options, calibrated
+        self.few = samples[:: max(1, len(samples) // _FEW)]
+        self.layers = int8_tensorrt.quantisable_layers(model)
+        self.quantize = _PASSES[target]
+        needed = activations_of(model)
+        self.ranges = dict(carried)
+        if calibrated and needed:
+            self.ranges |= measure_ranges(model, samples, needed, options.method)
 
-    def leaving(
-        graph: onnx.ModelProto, found: Mapping[str, Range], more: Collection[str]
-    ) -> onnx.ModelProto:
-        return quantize(graph, found, sorted({*options.exclude, *more}))
+    def for_cpu(self) -> Int8Graph:
+        """The fastest here of the forms that are near enough; float if none is faster."""
+        small = Int8Graph(to_int8_embeddings(self.model), tuple(n.name for n in self.layers))
+        if self.options.everything:
+            return self._with_small_tables(self.static(search=True))
+        found = [form for form in (self._mixed(), self._dynamic(self.model)) if form is not None]
+        if self.ranges and self.layers:
+            # Layer by layer it is searched only where no other form will do: that takes minutes.
+            alone = not any(self._is_near(form) for form in found)
+            search = alone or self.options.sensitivity
+            found.append(self._with_small_tables(self.static(search=search)))
+        if not found and self.layers:
+            raise _no_ranges(self.name)
+        near = [form for form in found if self._is_near(form)]
+        models = [small.model, *(form.model for form in near)]
+        medians = [statistics.median(t) for t in cpu_milliseconds(models, self.few[-2:])]
+        best = min(range(len(medians)), key=medians.__getitem__)
+        if best == 0 or medians[0] < _WORTHWHILE * medians[best]:
+            return small
+        return near[best - 1]
 
-    worst, table = layers_to_leave(
-        model, ranges, few, leaving, options.limit, always=options.sensitivity
-    )
-    left += [layer for layer in worst if layer not in left]
-    return Int8Graph(quantize(model, ranges, left), tuple(left), tuple(table))
+    def static(self, *, search: bool, outside: Collection[str] = ()) -> Int8Graph:
+        """Q/DQ around every layer but the excluded, those `outside`, and the too sensitive."""
+        if not self.layers:
+            return Int8Graph(self.model, ())
+        if not self.ranges:
+            raise _no_ranges(self.name)
+        left = list(dict.fromkeys((*self.options.exclude, *outside)))
+        if not self.calibrated:
+            # Layers without a range were left in float in the source because they are sensitive.
+            left += [n.name for n in self.layers if n.input[0] not in self.ranges]
+            left = list(dict.fromkeys(left))
+            return Int8Graph(self.quantize(self.model, self.ranges, left), tuple(left))
+        table: Sequence[LayerSensitivity] = ()
+        if search:
 
+            def leaving(
+                graph: onnx.ModelProto, ranges: Mapping[str, Range], more: Collection[str]
+            ) -> onnx.ModelProto:
+                return self.quantize(graph, ranges, sorted({*left, *more}))
 
-def _static_convolutions(
-    name: str,
-    model: onnx.ModelProto,
-    ranges: Mapping[str, Range],
-    samples: Sequence[Sample],
-    few: Sequence[Sample],
-    calibrated: bool,
-    options: Int8Options,
-) -> list[Int8Graph]:
-    """Static Q/DQ around convolutions alone, with dynamic products; none where one is missing."""
-    layers = int8_tensorrt.quantisable_layers(model)
-    products = [n.name for n in layers if n.op_type != "Conv"]
-    if len(products) in (0, len(layers)):
-        return []
-    outside = tuple(dict.fromkeys((*options.exclude, *products)))
-    without = replace(options, exclude=outside, sensitivity=False)
-    static = _static(name, model, ranges, "onnxruntime", samples, few, calibrated, without)
-    both = _dynamic(static.model, options.exclude)
-    if both is None or len(static.left) == len(layers):
-        return []
-    left = tuple(n for n in static.left if n not in products or n in both.left)
-    return [Int8Graph(both.model, left)]
+            always, limit = self.options.sensitivity, self.options.limit
+            worst, table = layers_to_leave(
+                self.model, self.ranges, self.few, leaving, limit, always=always
+            )
+            left += [layer for layer in worst if layer not in left]
+        return Int8Graph(self.quantize(self.model, self.ranges, left), tuple(left), tuple(table))
 
+    def _mixed(self) -> Int8Graph | None:
+        """Static convolutions beside dynamic products, where there are both."""
+        products = [n.name for n in self.layers if n.op_type != "Conv"]
+        if not self.ranges or len(products) in (0, len(self.layers)):
+            return None
+        static = self.static(search=False, outside=products)
+        return self._dynamic(static.model, [n for n in static.left if n not in products])
 
-def _dynamic(model: onnx.ModelProto, exclude: Sequence[str]) -> Int8Graph | None:
-    layers = int8_tensorrt.quantisable_layers(model)
-    products = [n.name for n in layers if n.op_type == "MatMul" and n.name not in exclude]
-    if not products:
-        return None
-    with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
-        source, result = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
-        onnx.save(model, str(source))
-        matmuls = {n.name for n in model.graph.node if n.op_type == "MatMul"}
-        quantize_dynamic(source, result, exclude=sorted(matmuls - set(products)))
-        left = tuple(n.name for n in layers if n.name not in products)
-        return Int8Graph(load_model(result), left)
+    def _dynamic(
+        self, model: onnx.ModelProto, left: Sequence[str] | None = None
+    ) -> Int8Graph | None:
+        """Products whose activations are quantised while the graph runs."""
+        exclude = self.options.exclude
+        kinds = {n.name: n.op_type for n in self.layers}
+        products = [n for n, kind in kinds.items() if kind == "MatMul" and n not in exclude]
+        if not products:
+            return None
+        if left is None:
+            left = [n for n, kind in kinds.items() if kind == "Conv"]
+        with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
+            source, result = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+            onnx.save(model, str(source))
+            matmuls = {n.name for n in model.graph.node if n.op_type == "MatMul"}
+            quantize_dynamic(source, result, exclude=sorted(matmuls - set(products)))
+            others = [n for n, kind in kinds.items() if kind != "Conv" and n not in products]
+            return Int8Graph(load_model(result), tuple(dict.fromkeys((*left, *others))))
+
+    def _is_near(self, form: Int8Graph) -> bool:
+        return difference(self.model, form.model, self.few).relative <= self.options.limit
+
+    @staticmethod
+    def _with_small_tables(form: Int8Graph) -> Int8Graph:
+        return replace(form, model=to_int8_embeddings(form.model))
 
 
 def _no_ranges(name: str) -> ConfigError:

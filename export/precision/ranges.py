@@ -83,10 +83,19 @@ def measure_ranges(
         for name, value in run(sample).items():
             low, high = extremes[name]
             if high > low:
-                histograms[name] += np.histogram(value, bins=_BINS, range=(low, high))[0]
+                histograms[name] += _histogram(value, low, high)
     if method == "percentile":
         return {n: _by_percentile(histograms[n], extremes[n], percentile) for n in names}
     return {n: _by_entropy(histograms[n], extremes[n]) for n in names}
+
+
+def _histogram(value: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.int64]:
+    """As numpy's, for equal bins that hold every value: several times as fast."""
+    scaled = (value.reshape(-1).astype(np.float32) - np.float32(low)) * np.float32(
+        _BINS / (high - low)
+    )
+    bins = np.clip(scaled.astype(np.int32), 0, _BINS - 1)
+    return np.bincount(bins, minlength=_BINS).astype(np.int64)
 
 
 class _observed:  # noqa: N801 - used as a function

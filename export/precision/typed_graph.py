@@ -9,15 +9,14 @@ from typing import Final, Literal
 
 import onnx
 
-from edge_ser.export.precision import int8_tensorrt
 from edge_ser.export.precision.accuracy import Difference, Sample, difference
 from edge_ser.export.precision.dequantize import dequantized, is_quantised
 from edge_ser.export.precision.fp16 import to_fp16
 from edge_ser.export.precision.gelu import reorder_gelu
-from edge_ser.export.precision.int8_choice import Int8Options, to_int8
+from edge_ser.export.precision.int8_choice import Int8Options, activations_of, to_int8
 from edge_ser.export.precision.lint import Finding, Target, require_clean
 from edge_ser.export.precision.onnx_graph import load_model, prepared
-from edge_ser.export.precision.ranges import Method, Range, measure_ranges
+from edge_ser.export.precision.ranges import Method, Range
 from edge_ser.export.precision.sensitivity import LayerSensitivity
 
 Precision = Literal["fp32", "fp16", "int8", "mixed"]
@@ -122,10 +121,13 @@ def typed_graph(
     precision: Precision = "fp32"
     left: tuple[str, ...] = ()
     table: tuple[LayerSensitivity, ...] = ()
+    ranges = source.ranges
+    carried = set(activations_of(model))
     if int8:
         options = Int8Options(method, tuple(exclude), limit, sensitivity, everything)
         chosen = to_int8(source.name, model, source.ranges, target, samples, calibrated, options)
         model, left, table = chosen.model, chosen.left, chosen.table
+        ranges = chosen.ranges
         precision = "int8" if is_quantised(model) else "fp32"
     if fp16:
         model = to_fp16(model)
@@ -140,11 +142,5 @@ def typed_graph(
         left_in_float=left,
         sensitivity=table,
         warnings=tuple(findings),
-        ranges=_ranges(source, samples, method) if int8 and calibrated else source.ranges,
+        ranges={name: value for name, value in ranges.items() if name in carried},
     )
-
-
-def _ranges(source: FloatGraph, samples: Sequence[Sample], method: Method) -> dict[str, Range]:
-    """Of what the symmetric pass needs: a bundle carries them to where there are no clips."""
-    names = int8_tensorrt.activations_of(source.model)
-    return measure_ranges(source.model, samples, names, method)
