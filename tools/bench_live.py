@@ -1,196 +1,60 @@
-"""Measures the live runtime on this machine: latency, processor time, memory, agreement.
+"""Measures the live runtime on this machine and writes docs/live.md's table.
 
-    python tools/bench_live.py CLIP [CLIP ...] [--seconds 600] [--json]
-    python tools/bench_live.py CLIP --conversations 1,4,8,16 [--seconds 60]
-    python tools/bench_live.py CLIP [CLIP ...] --agreement
-    python tools/bench_live.py CLIP [CLIP ...] --processor-time
+    python tools/bench_live.py --clips DIR --ravdess DIR --write docs/live.md
+    python tools/bench_live.py --clips DIR --part live --seconds 60
 
-The clips are replayed one after another in real time, again and again. Latency is what
-`LiveDecision.latency_ms` says: from the capture time of the newest sample or picture used to the
-start of the callback. Processor time is that of the whole process, replay and decoding included.
-Agreement compares each window of `EdgeRecognizer.timeline` with the live decision for it.
-Processor time is measured unpaced, on the clock of what is pushed: nothing is shed, however busy
-the machine is with other things, and the cost of replaying alone is taken off.
+DIR holds clips with sound and pictures, which `live_conversation.py` puts into one recording of
+1280 x 720 at 15 pictures a second; it is replayed in real time, again and again. Every part runs in
+a process of its own:
+
+- live: all modalities, hop 0.5 s; asr: the same, words from speech to text instead of a transcript;
+- conversations: several at once over one recognizer, sound and words;
+- agreement: each window of `EdgeRecognizer.timeline` against the live decision for it;
+- accuracy: RAVDESS actors that the default bundle never saw, whole clips against live decisions.
+
+Latency is what `LiveDecision.latency_ms` says: from the capture time of the newest sample or
+picture used to the start of the callback. It and processor time include replaying (decoding the
+recording), which the part live also measures alone. ``cpu_ms`` are milliseconds of processor time
+on the stream's thread, which do not depend on what else the machine does.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+from live_conversation import read_words, timed_words
 
+from edge_ser.capture.media import open_clip
 from edge_ser.capture.replay import ReplaySource
 from edge_ser.capture.sources import Sink
-from edge_ser.capture.transcript import Transcript, Word, find_sidecar, read_transcript
+from edge_ser.capture.transcript import Transcript
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.recognizer import EdgeRecognizer
-from edge_ser.result import LiveDecision
+from edge_ser.result import Decision, LiveDecision
 from edge_ser.streaming.clock import PushedClock, monotonic_samples
+from edge_ser.streaming.conversation import Conversation
+from edge_ser.streaming.outbox import Ready
 
-_WARM_UP = 3.0
+Figures = dict[str, Any]
 
-
-def replay_for(sink: Sink, clips: Sequence[Path], seconds: float, *, look: bool) -> None:
-    """Replay clips in turn, in real time, for so long."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        for path in clips:
-            target = sink if look else _OnlySound(sink)
-            words = _timed_words(path)
-            source = ReplaySource(path, transcript=words)
-            source.start(target)
-            source.wait(max(until - time.monotonic(), 0.0))
-            source.stop()
-
-
-class _OnlySound:
-    """A sink that passes pictures over."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self.push_audio = sink.push_audio
-        self.push_text = sink.push_text
-
-    def push_video(
-        self, frame: Any, capture_time: int | None = None, *, timeout: float = 0
-    ) -> bool:
-        del frame, capture_time, timeout
-        return True
-
-
-class _WordsAtOnce:
-    """A sink that is told all words of a clip with the first thing it gets.
-
-    `timeline` knows the words of a transcript from the start; a word that is still being spoken at
-    the end of a window counts there, while a live stream cannot know it.
-    """
-
-    def __init__(self, sink: Sink, words: Transcript | None) -> None:
-        self._sink = sink
-        self._words = words.words if words is not None else ()
-        self.push_text = sink.push_text
-
-    def push_audio(
-        self,
-        samples: Any,
-        capture_time: int | None = None,
-        sample_rate: int = SAMPLE_RATE,
-        *,
-        timeout: float = 0,
-    ) -> bool:
-        taken = self._sink.push_audio(samples, capture_time, sample_rate, timeout=timeout)
-        self._tell()
-        return taken
-
-    def push_video(
-        self, frame: Any, capture_time: int | None = None, *, timeout: float = 0
-    ) -> bool:
-        taken = self._sink.push_video(frame, capture_time, timeout=timeout)
-        self._tell()
-        return taken
-
-    def _tell(self) -> None:
-        words, self._words = self._words, ()
-        for word in words:
-            self._sink.push_text(word.text, word.start, word.end)
-
-
-def _timed_words(path: Path) -> Transcript | None:
-    """The words beside a clip; those without times are spread over three seconds."""
-    sidecar = find_sidecar(path)
-    text = read_transcript(sidecar) if sidecar is not None else Transcript(path.stem)
-    if text.words:
-        return text
-    pieces = text.text.replace("-", " ").split()
-    step = 3 * SAMPLE_RATE // max(len(pieces), 1)
-    return Transcript(
-        text.text, tuple(Word(p, i * step, (i + 1) * step) for i, p in enumerate(pieces))
-    )
-
-
-def live(
-    recognizer: EdgeRecognizer, clips: Sequence[Path], seconds: float, count: int, *, look: bool
-) -> dict[str, Any]:
-    """Run `count` conversations at once; figures of all of them together."""
-    taken: list[list[LiveDecision]] = [[] for _ in range(count)]
-    streams = [recognizer.stream(on_decision=got.append, consent=True) for got in taken]
-    process = psutil.Process()
-    threads = [
-        threading.Thread(target=replay_for, args=(s, clips, seconds), kwargs={"look": look})
-        for s in streams
-    ]
-    before, began = process.cpu_times(), time.monotonic()
-    first = monotonic_samples() + round(_WARM_UP * SAMPLE_RATE)
-    for thread in threads:
-        thread.start()
-        # People do not begin to speak at the same moment.
-        time.sleep(0.5 / count)
-    for thread in threads:
-        thread.join()
-    elapsed, after = time.monotonic() - began, process.cpu_times()
-    for stream in streams:
-        stream.close()
-    decisions = [d for got in taken for d in got if d.capture_time >= first]
-    latencies = [d.latency_ms for d in decisions if d.latency_ms is not None]
-    if not latencies:
-        sys.exit(f"no decision in {elapsed:.0f} s: this machine is far too busy to be measured")
-    used = after.user + after.system - before.user - before.system
-    healths = [got[-1].health for got in taken if got]
-    p50, p95, p99 = (round(float(v), 1) for v in np.percentile(latencies, [50, 95, 99]))
-    return {
-        "conversations": count,
-        "modalities": "sound, words, pictures" if look else "sound, words",
-        "seconds": round(elapsed, 1),
-        "decisions": len(decisions),
-        "latency_ms": {"p50": p50, "p95": p95, "p99": p99, "largest": round(max(latencies), 1)},
-        "compute_ms_p50": round(float(np.median([d.timing_ms["total"] for d in decisions])), 1),
-        "processor_percent_of_a_core": round(100 * used / elapsed, 1),
-        "resident_mb": round(process.memory_info().rss / 1e6, 1),
-        "hops_skipped": sum(h.hops_skipped for h in healths),
-        "sound_refused_or_lost_samples": sum(
-            h.audio_overflow_samples + h.audio_lost_samples for h in healths
-        ),
-        "degraded": sorted({h.load for h in healths if h.load}),
-    }
-
-
-def agreement(recognizer: EdgeRecognizer, clips: Sequence[Path]) -> dict[str, Any]:
-    """Compare the live decisions of whole clips with `timeline`'s for the same windows."""
-    same = total = 0
-    largest = 0.0
-    for path in clips:
-        words = _timed_words(path)
-        reference = {d.window.end: d for d in recognizer.timeline(path, words)}
-        got: list[LiveDecision] = []
-        with recognizer.stream(on_decision=got.append, consent=True, clock=PushedClock()) as stream:
-            rate = recognizer.bundle.manifest.frontend.video.frames_per_second
-            source = ReplaySource(path, speed=None, frames_per_second=rate, origin=0)
-            source.start(_WordsAtOnce(stream, words))
-            source.wait()
-        for decision in got:
-            other = reference.get(decision.window.end)
-            if other is None:
-                continue
-            total += 1
-            same += other.label == decision.label
-            largest = max(
-                largest,
-                *(abs(p - other.probabilities[k]) for k, p in decision.probabilities.items()),
-            )
-    return {
-        "clips": len(clips),
-        "windows": total,
-        "same_label_percent": round(100 * same / max(total, 1), 2),
-        "largest_difference_of_a_probability": round(largest, 4),
-    }
+_WARM_UP = 4.0
+"""Seconds until the first window is full, and a little more."""
+_TEST_ACTORS = ("02", "05", "14", "15", "16")
+_EMOTIONS = ("neutral", "neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+"""RAVDESS's emotions 01 to 08, calm as neutral."""
 
 
 class _Nothing:
@@ -206,53 +70,271 @@ class _Nothing:
         return True
 
 
-def processor_time(recognizer: EdgeRecognizer, clips: Sequence[Path]) -> list[dict[str, Any]]:
-    """Processor seconds that a second of one conversation costs, by what it consists of."""
+class _WordsAtOnce:
+    """A sink that is told all words of a clip with the first thing it gets.
 
-    def replay(sink: Sink, *, look: bool, tell: bool) -> None:
-        for path in clips:
-            target = sink if look else _OnlySound(sink)
-            source = ReplaySource(
-                path, speed=None, origin=0, transcript=_timed_words(path) if tell else None
-            )
-            source.start(target)
+    `timeline` knows the words of a transcript from the start; a word that is still being spoken at
+    the end of a window counts there, while a live stream cannot know it.
+    """
+
+    def __init__(self, sink: Sink, words: Transcript | None) -> None:
+        self._sink = sink
+        self._words = words.words if words is not None else ()
+        self.push_text = sink.push_text
+
+    def push_audio(self, *arguments: Any, **named: Any) -> bool:
+        taken = self._sink.push_audio(*arguments, **named)
+        self._tell()
+        return taken
+
+    def push_video(self, *arguments: Any, **named: Any) -> bool:
+        taken = self._sink.push_video(*arguments, **named)
+        self._tell()
+        return taken
+
+    def _tell(self) -> None:
+        words, self._words = self._words, ()
+        for word in words:
+            self._sink.push_text(word.text, word.start, word.end)
+
+
+class _ThreadTime:
+    """Processor milliseconds that each decision takes on the stream's thread."""
+
+    def __init__(self) -> None:
+        self.milliseconds: list[float] = []
+        decide = Conversation._decision
+
+        def timed(conversation: Conversation, moment: int) -> Ready:
+            began = time.thread_time()
+            ready = decide(conversation, moment)
+            self.milliseconds.append((time.thread_time() - began) * 1000)
+            return ready
+
+        Conversation._decision = timed  # type: ignore[method-assign]
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    p50, p95, p99 = (round(float(v), 1) for v in np.percentile(values, [50, 95, 99]))
+    return {"p50": p50, "p95": p95, "p99": p99, "largest": round(max(values), 1)}
+
+
+def _replay(
+    sink: Sink, recording: Path, words: Transcript | None, seconds: float, *, look: bool
+) -> Callable[[], None]:
+    """Start to replay in real time, again and again; calling the answer ends it."""
+    clip = open_clip(recording, want_video=look)
+    source = ReplaySource(clip, loop=True, transcript=words)
+    source.start(sink)
+    until = time.monotonic() + seconds
+
+    def end() -> None:
+        source.wait(max(until - time.monotonic(), 0.0))
+        source.stop()
+
+    return end
+
+
+def live(
+    recognizer: EdgeRecognizer,
+    recording: Path,
+    words: Transcript | None,
+    seconds: float,
+    *,
+    count: int = 1,
+    look: bool = True,
+    asr: bool = False,
+) -> Figures:
+    """Run conversations at once; figures of all of them together."""
+    process = psutil.Process()
+    idle = _replay_alone(recording, min(seconds, 20.0), look=look)
+    thread_time = _ThreadTime()
+    taken: list[list[LiveDecision]] = [[] for _ in range(count)]
+    with ExitStack() as stack:
+        streams = [recognizer.stream(on_decision=got.append, consent=True) for got in taken]
+        sinks: list[Sink] = list(streams)
+        if asr:
+            from edge_ser.capture.live_transcript import TranscribingSink
+            from edge_ser.capture.speech_to_text import SpeechToText
+
+            listener = SpeechToText()
+            sinks = [stack.enter_context(TranscribingSink(s, listener)) for s in streams]
+        before, began = process.cpu_times(), time.monotonic()
+        first = monotonic_samples() + round(_WARM_UP * SAMPLE_RATE)
+        ends = []
+        for sink in sinks:
+            ends.append(_replay(sink, recording, words, seconds, look=look))
+            # People do not begin to speak at the same moment.
+            time.sleep(0.5 / count)
+        for end in ends:
+            end()
+        elapsed, after = time.monotonic() - began, process.cpu_times()
+        memory = process.memory_info().rss / 1e6
+    for stream in streams:
+        stream.close()
+    decisions = [d for got in taken for d in got if d.capture_time >= first]
+    heard = [d for d in decisions if d.latency_ms is not None]
+    if not heard:
+        sys.exit(f"no decision in {elapsed:.0f} s: this machine is far too busy to be measured")
+    used = after.user + after.system - before.user - before.system
+    healths = [got[-1].health for got in taken if got]
+    stages = ("waited", "audio_features", "acoustic", "text", "face_detection", "face", "fusion")
+    return {
+        "conversations": count,
+        "modalities": "sound, words, pictures" if look else "sound, words",
+        "seconds": round(elapsed, 1),
+        "decisions": len(decisions),
+        "latency_ms": _spread([d.latency_ms or 0.0 for d in heard]),
+        "stages_ms_p50": {
+            s: round(float(np.median([d.timing_ms.get(s, 0.0) for d in heard])), 1) for s in stages
+        },
+        "cpu_ms_of_a_decision": _spread(thread_time.milliseconds[5 * count :]),
+        "processor_percent_of_a_core": round(100 * used / elapsed, 1),
+        "replay_alone_percent_of_a_core": round(idle * count, 1),
+        "resident_mb": round(memory, 1),
+        "hops_skipped": sum(h.hops_skipped for h in healths),
+        "pictures_shed": sum(h.pictures_shed for h in healths),
+        "sound_refused_samples": sum(h.audio_overflow_samples for h in healths),
+        "sound_lost_samples": sum(h.audio_lost_samples for h in healths),
+        "words_heard_windows": sum(d.modalities["text"].present for d in decisions),
+        "degraded": sorted({d.health.load for d in decisions if d.health.load}),
+    }
+
+
+def _replay_alone(recording: Path, seconds: float, *, look: bool) -> float:
+    """Percent of a core that replaying into nothing takes."""
+    began, used = time.monotonic(), time.process_time()
+    _replay(_Nothing(), recording, None, seconds, look=look)()
+    return 100 * (time.process_time() - used) / (time.monotonic() - began)
+
+
+def agreement(recognizer: EdgeRecognizer, clips: Sequence[Path]) -> Figures:
+    """Compare the live decisions of whole clips with `timeline`'s for the same windows."""
+    same = likeliest = total = 0
+    largest = 0.0
+    rate = recognizer.bundle.manifest.frontend.video.frames_per_second
+    for path in clips:
+        words = timed_words(path)
+        reference = {d.window.end: d for d in recognizer.timeline(path, words)}
+        got: list[LiveDecision] = []
+        with recognizer.stream(on_decision=got.append, consent=True, clock=PushedClock()) as stream:
+            source = ReplaySource(path, speed=None, frames_per_second=rate, origin=0)
+            source.start(_WordsAtOnce(stream, words))
             source.wait()
+        for decision in got:
+            other = reference.get(decision.window.end)
+            if other is None:
+                continue
+            total += 1
+            same += other.label == decision.label
+            likeliest += _likeliest(other) == _likeliest(decision)
+            largest = max(
+                largest,
+                *(abs(p - other.probabilities[k]) for k, p in decision.probabilities.items()),
+            )
+    return {
+        "clips": len(clips),
+        "windows": total,
+        "same_label_percent": round(100 * same / max(total, 1), 2),
+        "same_likeliest_percent": round(100 * likeliest / max(total, 1), 2),
+        "largest_difference_of_a_probability": round(largest, 4),
+    }
 
-    figures = []
-    for name, look, tell in (
-        ("sound", False, False),
-        ("sound, words", False, True),
-        ("sound, words, pictures", True, True),
-    ):
-        replay(_Nothing(), look=look, tell=tell)
-        began = time.process_time()
-        replay(_Nothing(), look=look, tell=tell)
-        replaying = time.process_time() - began
-        began, seconds, count = time.process_time(), 0.0, 0
-        for path in clips:
-            got: list[LiveDecision] = []
-            with recognizer.stream(on_decision=got.append, clock=PushedClock()) as stream:
-                source = ReplaySource(
-                    path, speed=None, origin=0, transcript=_timed_words(path) if tell else None
+
+def _likeliest(decision: Decision) -> str:
+    return max(decision.probabilities, key=lambda label: decision.probabilities[label])
+
+
+def accuracy(recognizer: EdgeRecognizer, folder: Path) -> Figures:
+    """Whole clips against live decisions, on people whom the default bundle never saw.
+
+    The likeliest label counts, abstained or not: of the clip, of the window that ends with the
+    clip, of every full window. `shown` is the steady label at the clip's end, where there is one.
+    """
+    clips = sorted(
+        p for a in _TEST_ACTORS for p in folder.glob(f"Actor_{a}/03-01-*") if p.suffix != ".txt"
+    )
+    if not clips:
+        sys.exit(f"{folder} holds no clips of the actors {', '.join(_TEST_ACTORS)}")
+    hits = dict.fromkeys(("clip", "last", "shown"), 0)
+    shown = windows = window_hits = 0
+    for path in clips:
+        true = _EMOTIONS[int(path.stem.split("-")[2]) - 1]
+        hits["clip"] += _likeliest(recognizer.recognize(path)) == true
+        got: list[LiveDecision] = []
+        with recognizer.stream(on_decision=got.append, clock=PushedClock()) as stream:
+            source = ReplaySource(path, speed=None, origin=0)
+            source.start(stream)
+            source.wait()
+        hits["last"] += _likeliest(got[-1]) == true
+        full = [d for d in got if d.window.end - d.window.start == 3 * SAMPLE_RATE]
+        windows += len(full)
+        window_hits += sum(_likeliest(d) == true for d in full)
+        steady = got[-1].steady_label
+        shown += steady is not None
+        hits["shown"] += steady == true
+    count = len(clips)
+    return {
+        "clips": count,
+        "actors": ", ".join(_TEST_ACTORS),
+        "clip_accuracy_percent": round(100 * hits["clip"] / count, 1),
+        "live_accuracy_percent": round(100 * hits["last"] / count, 1),
+        "live_every_full_window_percent": round(100 * window_hits / max(windows, 1), 1),
+        "windows": windows,
+        "shown_label_percent_of_clips": round(100 * shown / count, 1),
+        "shown_label_accuracy_percent": round(100 * hits["shown"] / max(shown, 1), 1),
+    }
+
+
+def _clips(folder: Path) -> list[Path]:
+    found = sorted(p for p in folder.iterdir() if p.suffix in (".mp4", ".mpg", ".mkv", ".webm"))
+    if not found:
+        sys.exit(f"{folder} holds no clips")
+    return found
+
+
+def _part(arguments: argparse.Namespace) -> Figures:
+    clips = _clips(arguments.clips)
+    with EdgeRecognizer(arguments.bundle, threads=arguments.threads) as recognizer:
+        if arguments.part == "agreement":
+            return agreement(recognizer, clips)
+        if arguments.part == "accuracy":
+            return accuracy(recognizer, arguments.ravdess)
+        with tempfile.TemporaryDirectory() as folder:
+            recording = Path(folder) / "conversation.mp4"
+            program = [sys.executable, str(Path(__file__).with_name("live_conversation.py"))]
+            # In a process of its own: what an encoder needs is not what the runtime needs.
+            subprocess.run([*program, str(recording), *map(str, clips)], check=True)  # noqa: S603
+            words = read_words(recording)
+            if arguments.part == "conversations":
+                return live(
+                    recognizer,
+                    recording,
+                    words,
+                    arguments.seconds,
+                    count=arguments.count,
+                    look=False,
                 )
-                source.start(stream if look else _OnlySound(stream))
-                source.wait()
-            seconds += got[-1].window.end / SAMPLE_RATE
-            count += len(got)
-        used = time.process_time() - began - replaying
-        figures.append(
-            {
-                "modalities": name,
-                "media_seconds": round(seconds, 1),
-                "decisions": count,
-                "processor_percent_of_a_core": round(100 * used / seconds, 1),
-                "processor_ms_a_decision": round(1000 * used / count, 1),
-                "replay_percent_of_a_core": round(100 * replaying / seconds, 1),
-                "conversations_on_two_cores": round(2 * seconds / used, 1),
-                "resident_mb": round(psutil.Process().memory_info().rss / 1e6, 1),
-            }
-        )
-    return figures
+            asr = arguments.part == "asr"
+            return live(recognizer, recording, None if asr else words, arguments.seconds, asr=asr)
+
+
+def _run(part: str, arguments: argparse.Namespace, *more: str) -> Figures:
+    """Run one part in a fresh process."""
+    command = [sys.executable, __file__, "--clips", str(arguments.clips), "--part", part]
+    if arguments.ravdess is not None:
+        command += ["--ravdess", str(arguments.ravdess)]
+    if arguments.bundle is not None:
+        command += ["--bundle", str(arguments.bundle)]
+    load = os.getloadavg()[0]
+    print(f"{part} {' '.join(more)}", file=sys.stderr, flush=True)
+    done = subprocess.run(  # noqa: S603
+        [*command, *more], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{part} failed: {done.stderr[-2000:]}")
+    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    return {**figures, "load_average": [round(load, 1), round(os.getloadavg()[0], 1)]}
 
 
 def main() -> int:
@@ -260,38 +342,39 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("clips", nargs="+", type=Path)
-    parser.add_argument("--seconds", type=float, default=600.0)
-    parser.add_argument("--conversations", default="1")
-    parser.add_argument("--sound-and-words", action="store_true", help="pass pictures over")
-    parser.add_argument("--agreement", action="store_true")
-    parser.add_argument("--processor-time", action="store_true")
+    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--ravdess", type=Path, help="folder with Actor_NN folders")
+    parts = ("live", "asr", "conversations", "agreement", "accuracy")
+    parser.add_argument("--part", choices=parts)
+    parser.add_argument("--seconds", type=float, default=600.0, help="of the part live")
+    parser.add_argument("--count", type=int, default=8, help="conversations at once")
+    parser.add_argument("--threads", type=int, default=1, help="of a graph")
     parser.add_argument("--bundle", type=Path)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--write", type=Path, help="document whose table is replaced")
     arguments = parser.parse_args()
-    with EdgeRecognizer(arguments.bundle) as recognizer:
-        if arguments.agreement:
-            figures = [agreement(recognizer, arguments.clips)]
-        elif arguments.processor_time:
-            figures = processor_time(recognizer, arguments.clips)
-        else:
-            figures = [
-                live(
-                    recognizer,
-                    arguments.clips,
-                    arguments.seconds,
-                    int(count),
-                    look=not arguments.sound_and_words,
-                )
-                for count in arguments.conversations.split(",")
-            ]
-    for figure in figures:
-        if arguments.json:
-            print(json.dumps(figure))
-        else:
-            print("\n".join(f"{name:34s} {value}" for name, value in figure.items()), end="\n\n")
+    if arguments.part is not None:
+        print(json.dumps(_part(arguments)))
+        return 0
+    short = str(min(arguments.seconds, 120.0))
+    figures = {
+        "live": _run("live", arguments, "--seconds", str(arguments.seconds)),
+        "two_threads": _run("live", arguments, "--seconds", short, "--threads", "2"),
+        "asr": _run("asr", arguments, "--seconds", short),
+        "8": _run("conversations", arguments, "--seconds", short, "--count", "8"),
+        "20": _run("conversations", arguments, "--seconds", short, "--count", "20"),
+        "agreement": _run("agreement", arguments),
+    }
+    if arguments.ravdess is not None:
+        figures["accuracy"] = _run("accuracy", arguments)
+    print(json.dumps(figures, indent=1))
+    if arguments.write is not None:
+        # Not above: what a report needs is no part of the memory that is measured.
+        from live_report import write_report
+
+        write_report(arguments.write, figures)
     return 0
 
 
 if __name__ == "__main__":
+    threading.current_thread().name = "bench"
     sys.exit(main())
