@@ -118,8 +118,18 @@ class SubsetCalibration(_Strict):
     """Calibration of the decisions that are made from one subset of modalities."""
 
     temperature: float = Field(default=1.0, gt=0)
+    bias: tuple[float, ...] = ()
+    """Added to the logits of the labels after they were divided by the temperature; none if empty.
+    It makes labels as frequent in the answers as they are where the bundle is used."""
     minimum_confidence: float = Field(default=0.0, ge=0, le=1)
     """Below this probability of the likeliest label the decision abstains."""
+
+    @field_validator("bias")
+    @classmethod
+    def _finite(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(math.isfinite(x) for x in value):
+            raise ValueError("a bias is not finite")
+        return value
 
 
 class SpeakerAdaptation(_Strict):
@@ -214,6 +224,12 @@ class BundleManifest(_Strict):
                 f"calibration must name exactly the subsets {', '.join(SUBSETS)}, "
                 f"not {', '.join(sorted(self.calibration)) or 'none'}"
             )
+        for subset, value in self.calibration.items():
+            if len(value.bias) not in (0, len(self.labels)):
+                raise ValueError(
+                    f"the calibration of {subset} has {len(value.bias)} biases for "
+                    f"{len(self.labels)} labels"
+                )
         width = self.audio_width
         if self.adaptation is not None and self.adaptation.columns[-1] >= width:
             raise ValueError(f"adaptation names a column beyond the {width} of an audio token")

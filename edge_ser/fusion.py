@@ -72,7 +72,7 @@ class Fusion:
                 f"{(len(subsets), self._labels)} was expected; the bundle's labels do not fit it"
             )
         rows = [
-            _softmax(row.astype(np.float64) / self._of(subset).temperature)
+            calibrated(row.astype(np.float64), self._of(subset))
             for row, subset in zip(logits, subsets, strict=True)
         ]
         best = int(np.argmax(rows[0]))
@@ -108,9 +108,13 @@ class Fusion:
         return batch
 
 
-def _softmax(logits: Probabilities) -> Probabilities:
-    shifted = np.exp(logits - logits.max())
-    return np.asarray(shifted / shifted.sum(), dtype=np.float64)
+def calibrated(logits: npt.NDArray[np.float64], calibration: SubsetCalibration) -> Probabilities:
+    """Probabilities of logits [..., labels] under the calibration of their subset of modalities."""
+    scaled = logits / calibration.temperature
+    if calibration.bias:
+        scaled = scaled + np.asarray(calibration.bias)
+    shifted = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float64)
 
 
 def _log_odds(probability: float) -> float:

@@ -6,8 +6,11 @@ Mitchell et al., "Model Cards for Model Reporting", 2019. Every figure comes fro
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from edge_ser.bundle_schema import BundleManifest, Score
+
+GRAPHS_HEAD: Final = "## Graphs"
 
 
 def model_card(
@@ -36,7 +39,52 @@ def model_card(
         "",
         manifest.not_for,
         "",
-        "## Graphs",
+        *graphs_section(manifest, sizes),
+        "",
+        "## Training",
+        "",
+        *(f"- Data: {data}" for data in training.data),
+        f"- Pairing of the modalities: {training.pairing}. {_PAIRING[training.pairing]}",
+        f"- Held out: {training.held_out}",
+        f"- Command: `{training.command}`, seed {training.seed}",
+        "",
+        "## Scores",
+        "",
+        *_scores(manifest.scores),
+        "",
+        "## Calibration",
+        "",
+        "Logits are divided by the temperature of the modalities that are present, and the bias of "
+        "each label is added; below the least confidence a decision abstains.",
+        "",
+        *_table(
+            ("modalities", "temperature", "least confidence", "bias"),
+            (
+                (
+                    subset,
+                    f"{value.temperature:.3f}",
+                    f"{value.minimum_confidence:.2f}",
+                    ", ".join(
+                        f"{label} {bias:+.2f}"
+                        for label, bias in zip(manifest.labels, value.bias, strict=False)
+                    )
+                    or "-",
+                )
+                for subset, value in manifest.calibration.items()
+            ),
+        ),
+    ]
+    if notes:
+        lines += ["", "## What to know"]
+        for note in notes:
+            lines += ["", note]
+    return "\n".join(lines) + "\n"
+
+
+def graphs_section(manifest: BundleManifest, sizes: Mapping[str, int]) -> list[str]:
+    """The lines about graphs, which change when another precision is written into them."""
+    return [
+        GRAPHS_HEAD,
         "",
         *_table(
             ("graph", "made from", "licence of the weights", "arithmetic", "size"),
@@ -54,36 +102,7 @@ def model_card(
         "",
         f"Whole bundle: {_size(sum(sizes.values()))}. Licence of the bundle: {manifest.licence}",
         "The full texts of the licences lie in `LICENSES`.",
-        "",
-        "## Training",
-        "",
-        *(f"- Data: {data}" for data in training.data),
-        f"- Pairing of the modalities: {training.pairing}. {_PAIRING[training.pairing]}",
-        f"- Held out: {training.held_out}",
-        f"- Command: `{training.command}`, seed {training.seed}",
-        "",
-        "## Scores",
-        "",
-        *_scores(manifest.scores),
-        "",
-        "## Calibration",
-        "",
-        "Logits are divided by the temperature of the modalities that are present; below the "
-        "least confidence a decision abstains.",
-        "",
-        *_table(
-            ("modalities", "temperature", "least confidence"),
-            (
-                (subset, f"{value.temperature:.3f}", f"{value.minimum_confidence:.2f}")
-                for subset, value in manifest.calibration.items()
-            ),
-        ),
     ]
-    if notes:
-        lines += ["", "## What to know"]
-        for note in notes:
-            lines += ["", note]
-    return "\n".join(lines) + "\n"
 
 
 _PAIRING = {

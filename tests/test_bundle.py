@@ -156,3 +156,12 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
 def test_manifest_round_trips() -> None:
     manifest = read_manifest(default_bundle_path()).manifest
     assert BundleManifest.model_validate_json(manifest.model_dump_json()) == manifest
+
+
+@pytest.mark.parametrize("bias", [[0.1, 0.2], [float("nan")] * 7])
+def test_biases_that_do_not_fit_the_labels_are_refused(tmp_path: Path, bias: list[float]) -> None:
+    def change(manifest: dict[str, Any]) -> None:
+        manifest["calibration"]["text"]["bias"] = bias
+
+    with pytest.raises(BundleError, match="bias"):
+        read_manifest(make_bundle(tmp_path, change))

@@ -136,3 +136,13 @@ def test_extreme_logits_stay_finite() -> None:
     fused = fusion.fuse({"audio": np.array([[1e30, -1e30, 0]], np.float32)})
     assert np.isfinite(fused.probabilities).all()
     assert np.isfinite(list(fused.contributions.values())).all()
+
+
+def test_biases_of_the_present_subset_are_added_after_the_temperature() -> None:
+    calibration = _calibration(audio=2.0)
+    calibration["audio"] = SubsetCalibration(temperature=2.0, bias=(0.5, -0.25, -0.25))
+    fusion = Fusion(AdditiveSession(), calibration, LABELS)
+    tokens = {"audio": np.array([[1.0, 2.0, 4.0]], np.float32)}
+    expected = np.exp(np.array([1.0, 2.0, 4.0]) / 2 + np.array([0.5, -0.25, -0.25]))
+    got = fusion.fuse(tokens).probabilities
+    np.testing.assert_allclose(got, expected / expected.sum(), rtol=1e-12)

@@ -174,7 +174,9 @@ def _bank(items: Sequence[Item], variants: Sequence[Sequence[np.ndarray]]) -> Ba
     strange = {item.label for item in items} - set(EMOTIONS)
     if strange:
         raise ConfigError(f"the labels {', '.join(sorted(strange))} are not the bundle's")
-    return Bank(variants, [EMOTIONS.index(item.label) for item in items])
+    # Who wrote a sentence or shows a face is not known: each is a person of its own.
+    people = [item.speaker or item.name for item in items]
+    return Bank(variants, [EMOTIONS.index(item.label) for item in items], people)
 
 
 def _at_most(items: Sequence[Item], count: int) -> list[Item]:

@@ -31,6 +31,8 @@ class Bank:
     variants: Sequence[Sequence[Tokens]]
     """For each item its variants, the unchanged one first. Of faces: [1, width] each."""
     labels: Sequence[int]
+    people: Sequence[str] = ()
+    """Who each item is of; empty where nobody asks."""
 
     def by_label(self, count: int) -> list[list[int]]:
         """Indices of the items of each label.
