@@ -93,6 +93,7 @@ def compare(
     calibration: Path | None = None,
     rounds: int = 5,
     progress: Progress | None = None,
+    keep: Path | None = None,
 ) -> list[VariantReport]:
     """Run every variant over the same clips, in turn.
 
@@ -105,6 +106,8 @@ def compare(
         calibration: clips for int8, where the bundle carries no ranges.
         rounds: how often times are taken.
         progress: told of every step.
+        keep: folder in which the bundle of each variant that differs from `bundle` stays, named
+            by the variant's index; None keeps none.
 
     Raises:
         ConfigError: there is no variant, a precision is unknown, or int8 has nothing to calibrate.
@@ -114,7 +117,7 @@ def compare(
         raise ConfigError("name at least one backend and one precision to compare")
     tell = progress or _silent
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-ser-")))
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-ser-")))
         reports = [VariantReport(v) for v in variants]
         running: list[tuple[VariantReport, Sessions]] = []
         for index, report in enumerate(reports):
