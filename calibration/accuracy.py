@@ -25,6 +25,7 @@ def measure_accuracy(
     precisions: Sequence[str] = ("bundle",),
     backends: Sequence[str] = ("onnxruntime",),
     int8_clips: Path | None = None,
+    written: Mapping[Variant, Bundle] | None = None,
     progress: Progress | None = None,
     resume_folder: Path | None = None,
     seed: int = 0,
@@ -41,6 +42,7 @@ def measure_accuracy(
         precisions: out of `edge_ser.export.variant.PRECISIONS`; the first is the reference.
         backends: out of `edge_ser.runtime.backend.BACKENDS`.
         int8_clips: clips to calibrate int8 on, where the bundle carries no ranges.
+        written: bundles that were written in their precision already.
         progress: told of every step.
         resume_folder: where parts are kept; None keeps them in memory.
         seed: of the bootstrap and of the random dealings.
@@ -49,6 +51,7 @@ def measure_accuracy(
         ConfigError: there is no variant, a name is unknown, or nothing of the data can be used.
     """
     variants = [Variant(b, p) for p in precisions for b in backends]
+    ready = written or {}
     if not variants:
         raise ConfigError("name at least one precision and one backend to measure")
     reader = ItemReader(data, WindowReader(bundle, with_words=data.with_words))
@@ -56,7 +59,7 @@ def measure_accuracy(
     measured: dict[Variant, Measured] = {}
     not_run: dict[Variant, str] = {}
     for variant in variants:
-        with VariantSessions(bundle, variant, int8_clips) as opened:
+        with VariantSessions(bundle, variant, int8_clips, ready.get(variant)) as opened:
             try:
                 measured[variant] = measure_subsets(data, opened, reader, store, progress or silent)
             except (EngineError, MissingExtraError) as error:

@@ -88,7 +88,7 @@ def _by_subset(ran: Sequence[VariantAccuracy]) -> Picture:
     )
     height = 1.2 + (0.3 + 0.09 * len(ran)) * len(names)
     return picture(
-        "accuracy", "Accuracy by the modalities that are present", reading, paint, height=height
+        "subsets", "Accuracy by the modalities that are present", reading, paint, height=height
     )
 
 

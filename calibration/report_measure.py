@@ -80,7 +80,7 @@ class Measurer:
         cold, footprint = self._cold(candidates)
         live = self._live(candidates, warm)
         energy = self._energy(candidates)
-        accuracy, robustness = self._data()
+        accuracy, robustness = self._data(bundles)
         latency = LatencySection(
             clip=described,
             warm=tuple(warm),
@@ -217,16 +217,21 @@ class Measurer:
             lambda: [measure_energy(candidate, self._clip) for candidate in candidates],
         )
 
-    def _data(self) -> tuple[AccuracySection | None, tuple[RobustnessSection, ...]]:
+    def _data(
+        self, bundles: Mapping[Variant, Bundle]
+    ) -> tuple[AccuracySection | None, tuple[RobustnessSection, ...]]:
         request = self._request
         if request.data is None:
             return None, ()
-        return measure_on_data(request, self._bundle, request.data, self._parts, self._tell)
+        return measure_on_data(
+            request, self._bundle, bundles, request.data, self._parts, self._tell
+        )
 
 
 def measure_on_data(
     request: ReportRequest,
     bundle: Bundle,
+    bundles: Mapping[Variant, Bundle],
     folder: Path,
     parts: ReportParts,
     progress: Progress,
@@ -246,6 +251,7 @@ def measure_on_data(
         precisions=request.precisions,
         backends=request.backends,
         int8_clips=request.int8_clips,
+        written=bundles,
         progress=progress,
         resume_folder=resume,
         seed=request.seed,
@@ -258,6 +264,7 @@ def measure_on_data(
         data,
         precision=first.precision,
         backend=first.backend,
+        written=bundles[first],
         progress=progress,
         resume_folder=resume,
         seed=request.seed,

@@ -26,8 +26,21 @@ from edge_ser.runtime.session import Session
 class VariantSessions:
     """The sessions of a variant. A context manager; belongs to one thread."""
 
-    def __init__(self, bundle: Bundle, variant: Variant, int8_clips: Path | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        variant: Variant,
+        int8_clips: Path | None = None,
+        ready: Bundle | None = None,
+    ) -> None:
         """Check names; nothing is opened yet.
+
+        Args:
+            bundle: a verified bundle.
+            variant: which precision on which backend.
+            int8_clips: clips to calibrate int8 on, where the bundle carries no ranges.
+            ready: the bundle in that precision, if it was written already: int8 is chosen by what
+                is faster, so writing it again may give other graphs.
 
         Raises:
             ConfigError: the precision or the backend is unknown.
@@ -37,6 +50,7 @@ class VariantSessions:
         self.bundle = bundle
         self.variant = variant
         self._int8_clips = int8_clips
+        self._ready = ready
         self._stack = ExitStack()
 
     def __enter__(self) -> VariantSessions:
@@ -58,6 +72,7 @@ class VariantSessions:
         return {
             "bundle": self.bundle.digest,
             "precision": self.variant.precision,
+            "written": None if self._ready is None else self._ready.digest,
             "backend": self.variant.backend,
             "int8_clips": None if self._int8_clips is None else _digest_of_set(self._int8_clips),
             "edge_ser": __version__,
@@ -74,8 +89,7 @@ class VariantSessions:
             EngineError: a graph cannot be made or run here.
             MissingExtraError: what makes the precision or runs the backend is not installed.
         """
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-ser-")))
-        derived, _ = bundle_of(self.bundle, self.variant, folder / "bundle", self._int8_clips)
+        derived = self._ready if self._ready is not None else self._written()
         manifest, backend = derived.manifest, self.variant.backend
         opened: dict[GraphName, Session] = {}
         for graph in GRAPHS:
@@ -92,6 +106,11 @@ class VariantSessions:
             self._stack.callback(session.close)
             opened[graph] = session
         return opened
+
+    def _written(self) -> Bundle:
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-ser-")))
+        derived, _ = bundle_of(self.bundle, self.variant, folder / "bundle", self._int8_clips)
+        return derived
 
     @cached_property
     def faces(self) -> FaceFrontend:
