@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from edge_ser.bundle import Bundle
 from edge_ser.bundle_schema import VideoFrontendConfig
-from edge_ser.capture.clip import Picture, Samples, VideoFrame
-from edge_ser.capture.media import MediaClip, open_clip
+from edge_ser.capture.clip import Clip, Picture, Samples, VideoFrame
+from edge_ser.capture.media import open_clip
 from edge_ser.capture.transcript import Transcript, find_sidecar, read_transcript
 from edge_ser.constants import SAMPLE_RATE, Modality
 from edge_ser.encoders import loudest_dbfs
@@ -83,7 +83,7 @@ class WindowReader:
         with open_clip(item.path) as clip:
             return self._of_clip(item, clip)
 
-    def _of_clip(self, item: Item, clip: MediaClip) -> ClipWindow:
+    def _of_clip(self, item: Item, clip: Clip) -> ClipWindow:
         begin = round((item.start or 0.0) * SAMPLE_RATE)
         end = clip.duration if item.end is None else round(item.end * SAMPLE_RATE)
         longest = round(self._audio_config.maximum_seconds * SAMPLE_RATE)
@@ -115,7 +115,7 @@ class WindowReader:
                 f"{item.name}: the recording is {reached / SAMPLE_RATE:.2f} s long and does not "
                 f"hold the span from {item.start or 0.0:g} to {item.end or 'the end'}"
             )
-        absent: dict[Modality, str] = dict(clip.absent)
+        absent: dict[Modality, str] = dict(clip.absent.items())
         if clip.has_audio and not heard:
             absent["audio"] = "the sound does not reach into this window"
         samples = np.concatenate(pieces) if clip.has_audio and heard else None

@@ -76,6 +76,14 @@ class ItemReader:
         self._reader = reader
         self._kept: dict[int, dict[str, Any]] = {}
 
+    def window(self, index: int) -> ClipWindow:
+        """What is heard, said and seen in an item's window.
+
+        Raises:
+            MediaError: if the item cannot be read.
+        """
+        return self._reader.read(self._data.items[index])
+
     def features(
         self, index: int, opened: VariantSessions, disturb: Disturb | None = None
     ) -> ClipFeatures:
@@ -87,7 +95,7 @@ class ItemReader:
         item = self._data.items[index]
         if index in self._kept and disturb is None:
             return self._clip(item, self._kept[index])
-        window = self._reader.read(item)
+        window = self.window(index)
         if disturb is not None:
             window = disturb(window, item)
         faces = opened.faces if window.frames else None

@@ -42,7 +42,7 @@ from edge_ser.export.evaluation.metrics import (
     negative_log_likelihood,
     score,
 )
-from edge_ser.export.evaluation.temperature import probabilities_at
+from edge_ser.fusion import calibrated
 
 ABSTAIN_SHARE: Final = 0.2
 _COVERAGES: Final = tuple(round(0.05 * step, 2) for step in range(1, 21))
@@ -63,7 +63,7 @@ class Answers:
     @classmethod
     def calibrated(cls, found: SubsetLogits, calibration: SubsetCalibration) -> Answers:
         """Apply the bundle's calibration to logits."""
-        return cls(found, probabilities_at(found.logits, calibration.temperature))
+        return cls(found, calibrated(found.logits, calibration))
 
 
 def score_subset(

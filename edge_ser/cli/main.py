@@ -13,6 +13,7 @@ from edge_ser.cli import (
     bench,
     build_engine,
     bundle,
+    calibrate,
     compare,
     demo,
     devices,
@@ -46,6 +47,7 @@ app.command("train")(train.train)
 app.command("evaluate")(train.evaluate)
 app.command("build-engine")(build_engine.build_engine)
 app.command("compare")(compare.compare)
+app.command("calibrate")(calibrate.calibrate)
 app.command("report")(report.report)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(profile.app, name="profile")

@@ -1,0 +1,158 @@
+"""`edge-ser calibrate`: probabilities that mean what they say, for the people who will be heard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from edge_ser.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge_ser.calibration.calibration_result import CalibrationReport
+
+
+def calibrate(
+    bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
+    data: Annotated[
+        Path, typer.Option(help="Labelled clips of people whom the bundle was not trained on.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the new version [default: BUNDLE-VERSION beside BUNDLE]."),
+    ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Put the new version in the place of BUNDLE.")
+    ] = False,
+    risk: Annotated[
+        float | None, typer.Option(help="Of what is answered at most this share may be wrong.")
+    ] = None,
+    abstain_share: Annotated[
+        float | None, typer.Option(help="Share of the clips not to be answered [default: 0.1].")
+    ] = None,
+    temperature_only: Annotated[
+        bool, typer.Option("--temperature-only", help="Fit no bias for each label.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many clips of each modality.")
+    ] = None,
+    accept_leak: Annotated[
+        bool, typer.Option("--accept-leak", help="Take people of the training too, and say so.")
+    ] = False,
+    diagrams: Annotated[
+        bool, typer.Option("--diagrams/--no-diagrams", help="Draw reliability diagrams.")
+    ] = True,
+    resume: Annotated[
+        Path | None, typer.Option(help="Folder that lets an interrupted run go on.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Fit temperature, biases and abstention of every subset of modalities; write a new version.
+
+    DATA is a manifest (CSV or JSONL), a folder with a folder of clips for each label, or a known
+    data set. Figures after the fit are cross-fitted: on people whom the fit did not see.
+
+    A complete command: edge-ser calibrate my-bundle --data my-clips --risk 0.2
+    """
+    from edge_ser.bundle import load_bundle
+    from edge_ser.calibration.calibrate import DEFAULT_ABSTAIN_SHARE, Wanted
+    from edge_ser.calibration.calibrate import calibrate as fit
+    from edge_ser.calibration.calibrated_bundle import write_calibrated
+    from edge_ser.calibration.evaluation_data import open_evaluation_data
+    from edge_ser.calibration.reliability_picture import reliability_diagrams, require_matplotlib
+
+    if risk is not None and abstain_share is not None:
+        raise ConfigError("give --risk or --abstain-share, not both: each sets the same threshold")
+    if in_place and output is not None:
+        raise ConfigError("give --output or --in-place, not both")
+    wanted = (
+        Wanted("risk", risk)
+        if risk is not None
+        else Wanted("abstain share", abstain_share or DEFAULT_ABSTAIN_SHARE)
+    )
+    if diagrams:
+        require_matplotlib()
+    loaded = load_bundle(bundle)
+    console = Console(stderr=True, highlight=False)
+    opened = open_evaluation_data(
+        loaded, data, limit=limit, accept_leak=accept_leak, purpose="calibration"
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        found = fit(
+            loaded,
+            opened,
+            wanted,
+            with_bias=not temperature_only,
+            progress=lambda step, done, total: bar.update(
+                task, description=step, completed=done, total=total
+            ),
+            resume_folder=resume,
+        )
+    report = found.report
+    target = bundle if in_place else output
+    if target is None:
+        folder = bundle.resolve()
+        target = folder.parent / f"{folder.name}-{report.new_version}"
+    people = sorted({item.speaker for item in opened.items if item.speaker is not None})
+    written = write_calibrated(
+        loaded,
+        target,
+        found,
+        people=people,
+        diagram=reliability_diagrams(report) if diagrams else None,
+        in_place=in_place,
+    )
+    if as_json:
+        typer.echo(report.model_dump_json(indent=1))
+    else:
+        _show(Console(highlight=False), report)
+    console.print(f"{written.folder}: {report.bundle} {report.new_version}", markup=False)
+
+
+def _show(console: Console, report: CalibrationReport) -> None:
+    console.print(f"{report.data.name}: {report.data.protocol}", soft_wrap=True, markup=False)
+    if report.data.leak_warning:
+        console.print(report.data.leak_warning, style="bold red", soft_wrap=True, markup=False)
+    table = Table(title="before and after, on people whom the fit did not see")
+    for heading in ("modalities", "clips", "people"):
+        table.add_column(heading)
+    for heading in ("T", "error before", "after", "perfect", "Brier", "NLL", "accuracy"):
+        table.add_column(heading, justify="right")
+    for heading in ("answered", "accuracy", "80 %"):
+        table.add_column(heading, justify="right")
+    for fit in report.fitted:
+        before, after = fit.before, fit.after
+        answered = fit.accuracy_answered
+        table.add_row(
+            fit.subset + ("*" if fit.pairing == "label-paired" else ""),
+            str(fit.clips),
+            str(fit.people),
+            f"{fit.temperature:.2f}",
+            f"{before.calibration_error.value:.3f}",
+            f"{after.calibration_error.value:.3f}",
+            f"{fit.error_of_a_perfect_model:.3f}",
+            f"{before.brier:.3f} {after.brier:.3f}",
+            f"{before.negative_log_likelihood:.3f} {after.negative_log_likelihood:.3f}",
+            f"{before.accuracy:.3f} {after.accuracy:.3f}",
+            f"{fit.coverage:.0%}",
+            "-" if answered is None else f"{answered:.3f}",
+            f"{100 * fit.gain_without_least_certain_fifth:+.1f}",
+        )
+    console.print(table)
+    console.print(
+        "error: expected calibration error, 15 bins; perfect: what exact probabilities would show "
+        "on so few clips; 80 %: points of accuracy gained without the least certain fifth.",
+        soft_wrap=True,
+    )
+    if any(fit.pairing == "label-paired" for fit in report.fitted):
+        console.print("* label-paired: modalities of different people who share a label.")
+    for subset, reason in report.kept.items():
+        console.print(f"{subset}: calibration kept: {reason}", soft_wrap=True, markup=False)
+    for note in (*report.notes, *(f"left out: {text}" for text in report.data.left_out)):
+        console.print(note, soft_wrap=True, markup=False)
