@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator
 from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -89,7 +90,7 @@ class Enrolment:
         """
         try:
             return self._future.result(timeout)
-        except TimeoutError:
+        except FutureTimeoutError:
             raise CaptureError(
                 f"only {self.heard_seconds:.1f} of {self._wanted:g} s of speech were heard in "
                 f"{timeout:g} s: speak on, nearer to the microphone"
