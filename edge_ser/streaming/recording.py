@@ -46,10 +46,12 @@ class Recording:
         if (folder / DECISIONS).exists() or (folder / SOUND).exists():
             raise ConfigError(f"{folder} holds a recording already; name another folder")
         try:
+            fresh = not folder.exists()
             (folder / PICTURES).mkdir(parents=True, exist_ok=True)
             # Whoever may read the folder's parent need not be able to read what people said.
-            folder.chmod(0o700)
+            (folder if fresh else folder / PICTURES).chmod(0o700)
             self._decisions = (folder / DECISIONS).open("x", encoding="utf-8")
+            (folder / DECISIONS).chmod(0o600)
         except OSError as error:
             raise ConfigError(f"cannot record to {folder}: {error.strerror}") from error
         self._sink = sink
@@ -127,6 +129,7 @@ class Recording:
             self._rate = rate
             path = str(self._folder / SOUND)
             self._sound = wave.open(path, "wb")  # noqa: SIM115 - it stays open until close
+            (self._folder / SOUND).chmod(0o600)
             self._sound.setnchannels(1)
             self._sound.setsampwidth(2)
             self._sound.setframerate(rate)

@@ -57,6 +57,17 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / "session").stat().st_mode) == 0o700
 
 
+def test_a_folder_that_was_there_keeps_its_permissions(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    with Recording(SinkLog(), folder) as recording:
+        recording.push_audio(np.zeros(160, np.float32), 0)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    for name, mode in ((SOUND, 0o600), (DECISIONS, 0o600), (PICTURES, 0o700)):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == mode
+
+
 def test_an_earlier_recording_is_not_overwritten(tmp_path: Path) -> None:
     with Recording(SinkLog(), tmp_path / "session"):
         pass
