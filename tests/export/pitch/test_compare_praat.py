@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 
 from edge_ser.errors import ConfigError
-from edge_ser.export.pitch.compare_praat import ClipPitch, agreement, choose
+from edge_ser.export.pitch.compare_praat import (
+    SILENCE_THRESHOLD,
+    ClipPitch,
+    agreement,
+    choose,
+    praat_frames,
+    table,
+)
 
 
 def clip(praat: list[float], kernel: list[float]) -> ClipPitch:
     zeros = np.zeros(len(praat))
-    return ClipPitch(True, np.array(praat), zeros, np.array(kernel), zeros + 2, zeros)
+    hz = np.array(praat)
+    return ClipPitch(True, False, hz, zeros, hz, np.array(kernel), zeros + 2, zeros)
 
 
 def test_agreement_of_known_frames() -> None:
@@ -41,3 +49,23 @@ def test_half_of_the_chosen_are_women_and_a_seed_fixes_the_choice(tmp_path: Path
 def test_too_few_recordings_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=str(tmp_path)):
         choose(tmp_path, 4, seed=1)
+
+
+def test_the_table_has_a_line_for_every_part() -> None:
+    one = agreement([clip([0, 0, 100, 100, 100, 200], [0, 90, 100, 50, 0, 200])])
+    text = table({"all": one, "women": one}, clips=2, seed=5)
+    assert "| women | 6 | 66.7% | 16.7% | 16.7% | 33.3% | 100% | 0.0 cents | +2.0 dB |" in text
+    assert "2 clips drawn with seed 5" in text
+
+
+def test_without_a_silence_threshold_praat_hears_a_faint_voice() -> None:
+    time = np.arange(32000) / 16000
+    tone = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 15))
+    samples = (np.where(time < 1, 0.3, 0.003) * tone).astype(np.float32)
+    times = np.arange(0.2, 1.8, 0.01)
+    strict, _ = praat_frames(samples, times, SILENCE_THRESHOLD)
+    lenient, _ = praat_frames(samples, times, 0.0)
+    faint = times > 1.1
+    assert (strict[faint] == 0).all()
+    assert np.abs(lenient[faint] - 120).max() < 1
+    assert np.abs(strict[times < 0.9] - 120).max() < 1
