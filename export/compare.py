@@ -94,6 +94,7 @@ def compare(
     rounds: int = 5,
     progress: Progress | None = None,
     keep: Path | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> list[VariantReport]:
     """Run every variant over the same clips, in turn.
 
@@ -108,6 +109,8 @@ def compare(
         progress: told of every step.
         keep: folder in which the bundle of each variant that differs from `bundle` stays, named
             by the variant's index; None keeps none.
+        clock: seconds; `time.process_time` counts what the graphs compute on this CPU, also where
+            others use it too, and nothing that a GPU does.
 
     Raises:
         ConfigError: there is no variant, a precision is unknown, or int8 has nothing to calibrate.
@@ -136,7 +139,8 @@ def compare(
                     reference[graph], sessions[graph], samples[graph]
                 )
         tell("timing")
-        _take_times(running, samples, decision_workload(bundle.manifest, clips, reference), rounds)
+        decision = decision_workload(bundle.manifest, clips, reference)
+        _take_times(running, samples, decision, rounds, clock)
         _judge_all(bundle, running, clips, tell)
     return reports
 
@@ -203,8 +207,15 @@ def _take_times(
     samples: Mapping[GraphName, Sequence[Mapping[str, Tensor]]],
     decision: DecisionWorkload,
     rounds: int,
+    clock: Callable[[], float],
 ) -> None:
     """Times of all variants in turn within each round, so that a slow moment hits all alike."""
+
+    def milliseconds(session: Session, sample: Mapping[str, Tensor]) -> float:
+        started = clock()
+        session.run(sample)
+        return (clock() - started) * 1000.0
+
     taken: list[dict[GraphName, list[float]]] = [{g: [] for g in GRAPHS} for _ in running]
     whole: list[list[float]] = [[] for _ in running]
     live: list[list[float]] = [[] for _ in running]
@@ -212,11 +223,11 @@ def _take_times(
     for round_ in range(rounds + 1):
         for index, (_, sessions) in enumerate(running):
             spent = {
-                graph: [_milliseconds(sessions[graph], sample) for sample in last[graph]]
+                graph: [milliseconds(sessions[graph], sample) for sample in last[graph]]
                 for graph in GRAPHS
             }
-            clip = sum(_milliseconds(sessions[run.graph], run.inputs) for run in decision.clip)
-            hop = sum(_milliseconds(sessions[run.graph], run.inputs) for run in decision.live)
+            clip = sum(milliseconds(sessions[run.graph], run.inputs) for run in decision.clip)
+            hop = sum(milliseconds(sessions[run.graph], run.inputs) for run in decision.live)
             if round_:  # the first round warms up
                 whole[index].append(clip)
                 live[index].append(hop)
@@ -229,12 +240,6 @@ def _take_times(
             report.graphs[graph] = GraphComparison(before.largest, before.mean, times)
         report.pipeline = _percentiles(whole[index])
         report.live = _percentiles(live[index])
-
-
-def _milliseconds(session: Session, sample: Mapping[str, Tensor]) -> float:
-    started = time.perf_counter()
-    session.run(sample)
-    return (time.perf_counter() - started) * 1000.0
 
 
 def _percentiles(times: Sequence[float]) -> Times:

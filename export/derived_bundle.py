@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from edge_ser.bundle import Bundle, load_bundle
 from edge_ser.bundle_schema import MANIFEST_NAME, BundleManifest, FileEntry, GraphName
-from edge_ser.errors import ConfigError
+from edge_ser.errors import BundleError, ConfigError
+from edge_ser.export.model_card import GRAPHS_HEAD, graphs_section
 from edge_ser.export.precision.typed_graph import Precision
 
 REPORT_DOCUMENT: Final = "precision"
@@ -27,6 +28,25 @@ class NewGraph:
 
     content: bytes
     precision: Precision
+
+
+def read_report(bundle: Bundle) -> dict[str, Any]:
+    """What was done to the graphs of a derived bundle; empty where nothing is noted.
+
+    Raises:
+        BundleError: the report cannot be read.
+    """
+    entry = bundle.manifest.documents.get(REPORT_DOCUMENT)
+    if entry is None:
+        return {}
+    path = bundle.path(entry)
+    try:
+        report = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path}: this report cannot be read ({error})") from error
+    if not isinstance(report, dict):
+        raise BundleError(f"{path}: this report cannot be read (it is no object)")
+    return report
 
 
 def check_output(output: Path, source: Bundle) -> None:
@@ -112,4 +132,24 @@ def _fill(
     )
     new = manifest.model_copy(update={"graphs": entries, "documents": documents})
     checked = BundleManifest.model_validate(new.model_dump(mode="json"))
+    card = documents.get("card")
+    if card is not None and (folder / card.file).is_file():
+        entry = _refreshed_card(folder, card.file, checked)
+        checked = checked.model_copy(update={"documents": {**documents, "card": entry}})
     (folder / MANIFEST_NAME).write_text(checked.model_dump_json(indent=1), "utf-8")
+
+
+def _refreshed_card(folder: Path, file: str, manifest: BundleManifest) -> FileEntry:
+    """Write the card anew with the arithmetic and sizes that the graphs have now."""
+    path = folder / file
+    lines = path.read_text("utf-8").split("\n")
+    heads = [i for i, line in enumerate(lines) if line.startswith("## ")]
+    start = next((i for i in heads if lines[i] == GRAPHS_HEAD), None)
+    if start is not None:
+        end = next((i for i in heads if i > start), len(lines))
+        sizes = {e.file: (folder / e.file).stat().st_size for e in manifest.files()}
+        # The card counts itself out, as where it was first written.
+        del sizes[file]
+        lines[start:end] = [*graphs_section(manifest, sizes), ""]
+        path.write_text("\n".join(lines), "utf-8")
+    return FileEntry(file=file, sha256=hashlib.sha256(path.read_bytes()).hexdigest())

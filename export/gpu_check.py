@@ -22,6 +22,7 @@ from typing import Final
 
 from edge_ser import __version__
 from edge_ser.errors import EdgeSerError
+from edge_ser.export.markdown import table
 from edge_ser.file_writing import write_atomically
 from edge_ser.machine import cuda_device_count, inspect_machine
 
@@ -223,17 +224,15 @@ def write_report(
         + ", ".join(f"{n} {s}" for s, n in count.items())
         + f", of {len(outcomes)}.",
         "",
-        *_table(("what", "value"), describe_machine()),
+        *table(("what", "value"), describe_machine()),
         "",
         "## Doctor",
         "",
-        *_table(
-            ("part", "state", "what"), [(f.part, f.state, f.detail) for f in inspect_machine()]
-        ),
+        *table(("part", "state", "what"), [(f.part, f.state, f.detail) for f in inspect_machine()]),
         "",
         "## Tests",
         "",
-        *_table(
+        *table(
             ("test", "outcome", "seconds", "words"),
             [(o.name, o.state, f"{o.seconds:.2f}", o.words) for o in outcomes],
         ),
@@ -242,7 +241,7 @@ def write_report(
         "",
         "Milliseconds of one run; the largest difference is from ONNX Runtime's CPU in fp32.",
         "",
-        *_table(
+        *table(
             ("backend and precision", "graph", "largest difference", "p50", "p95", "p99"),
             [m.cells() for m in figures],
         ),
@@ -261,13 +260,6 @@ def write_report(
         if len(folder) > 1:
             text = text.replace(folder, "...")
     write_atomically(output, text.encode())
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(" ".join(c.split()).replace("|", "\\|") for c in cells) + " |"
-
-    return [line(heads), "|" + "---|" * len(heads), *(line(row) for row in rows)]
 
 
 def main(tests: Path, arguments: Sequence[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -13,7 +13,7 @@ from edge_ser import __version__
 from edge_ser.bundle import Bundle
 from edge_ser.bundle_schema import GRAPHS, GraphName
 from edge_ser.errors import BundleError, EngineError
-from edge_ser.export.derived_bundle import REPORT_DOCUMENT, NewGraph
+from edge_ser.export.derived_bundle import REPORT_NAME, NewGraph, read_report
 from edge_ser.export.precision.accuracy import Sample
 from edge_ser.export.precision.clip_set import ENCODERS, graph_samples, read_clips
 from edge_ser.export.precision.lint import Target, lint
@@ -77,7 +77,9 @@ class TypedBundle:
         contents: the bytes of each; a graph that did not change keeps its file's bytes.
         samples: what each graph was measured on.
         calibrated: whether these are real clips.
-        forced: graphs whose error is over the tolerance and that were let through.
+        forced: graphs whose error is over the tolerance and that were let through; with ``gate``
+            where the gate was overruled.
+        seconds: what writing each took.
     """
 
     graphs: Mapping[GraphName, TypedGraph]
@@ -85,19 +87,28 @@ class TypedBundle:
     samples: Mapping[GraphName, Sequence[Sample]]
     calibrated: bool
     forced: tuple[str, ...]
+    seconds: Mapping[GraphName, float]
 
     def new_graphs(self) -> dict[GraphName, NewGraph]:
         """What `write_derived` takes."""
         return {n: NewGraph(self.contents[n], g.precision) for n, g in self.graphs.items()}
 
-    def report(self, options: PrecisionOptions) -> dict[str, Any]:
-        """What was done and what it changes, as plain data."""
+    def report(
+        self, options: PrecisionOptions, gate: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """What was done and what it changes, as plain data.
+
+        Args:
+            options: that were used.
+            gate: what held-out people lose; None where nobody was asked.
+        """
         return {
             "made_by": f"edge-ser {__version__}",
             "target": options.target,
             "measured_on": "calibration clips" if self.calibrated else "synthetic probes",
             "method": options.method if self.calibrated and options.int8 else None,
             "forced": list(self.forced),
+            "gate": gate,
             "graphs": {
                 name: {
                     "precision": graph.precision,
@@ -137,6 +148,7 @@ def typed_bundle(
     contents: dict[GraphName, bytes] = {}
     samples: dict[GraphName, Sequence[Sample]] = {}
     forced: list[str] = []
+    seconds: dict[GraphName, float] = {}
     with ExitStack() as stack:
         sessions = {}
         for graph, _ in ENCODERS.values() if clips else ():
@@ -145,6 +157,7 @@ def typed_bundle(
             sessions[graph] = session
         for name in GRAPHS:
             tell(name, "reading")
+            started = time.monotonic()
             path = bundle.graph_path(name)
             source = float_graph(name, path, carried.get(name))
             real = graph_samples(clips, manifest, name, sessions) if clips else []
@@ -175,7 +188,8 @@ def typed_bundle(
             same = typed.precision == manifest.graphs[name].precision == "fp32"
             kept = same and not lint(load_model(path), options.target)
             contents[name] = path.read_bytes() if kept else typed.model.SerializeToString()
-    return TypedBundle(graphs, contents, samples, bool(clips), tuple(forced))
+            seconds[name] = time.monotonic() - started
+    return TypedBundle(graphs, contents, samples, bool(clips), tuple(forced), seconds)
 
 
 def carried_ranges(bundle: Bundle) -> dict[str, dict[str, Range]]:
@@ -184,19 +198,16 @@ def carried_ranges(bundle: Bundle) -> dict[str, dict[str, Range]]:
     Raises:
         BundleError: the bundle's report on its precision cannot be read.
     """
-    entry = bundle.manifest.documents.get(REPORT_DOCUMENT)
-    if entry is None:
-        return {}
-    path = bundle.path(entry)
     try:
         # A bundle derived without calibration has a report that lists no graph.
-        graphs = json.loads(path.read_text("utf-8")).get("graphs", {})
+        graphs = read_report(bundle).get("graphs", {})
         return {
             graph: {t: (float(low), float(high)) for t, (low, high) in facts["ranges"].items()}
             for graph, facts in graphs.items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BundleError(f"{path}: this report cannot be read ({error})") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        where = bundle.folder / REPORT_NAME
+        raise BundleError(f"{where}: this report cannot be read ({error})") from error
 
 
 def _too_far(typed: TypedGraph) -> str:

@@ -67,7 +67,7 @@ def bundle_of(
         from edge_ser.export.typed_bundle import PrecisionOptions, typed_bundle
     except ModuleNotFoundError as error:
         what = f"writing {variant.precision} into the graphs of a bundle"
-        raise MissingExtraError(what, "train") from error
+        raise MissingExtraError(what, "engines") from error
     parts = set(variant.precision.split("-"))
     options = PrecisionOptions(
         target="tensorrt" if variant.backend.startswith("tensorrt") else "onnxruntime",

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from edge_ser.errors import ConfigError, MissingExtraError
+from edge_ser.cli.build_engine_tables import show_sensitivity, show_summary, show_verdicts
+from edge_ser.errors import ConfigError, EngineError, MissingExtraError
 
 if TYPE_CHECKING:
     from edge_ser.export.engine_build import EngineReport
+    from edge_ser.export.precision.gate import Verdict
     from edge_ser.export.typed_bundle import TypedBundle
 
 EXIT_NOT_BUILT = 3
 """Graphs were written, engines were not: there is no CUDA device to build them on."""
+
+
+_GATES: Final = {"fp32": "fp32", "fp16": "fp16", "int8": "int8", "int8-fp16": "mixed"}
+"""Whose bounds a precision of the command line must keep."""
 
 
 class Backend(str, Enum):
@@ -71,11 +77,18 @@ def build_engine(
     everything: Annotated[
         bool, typer.Option("--everything", help="On a CPU, int8 also where it is not faster here.")
     ] = False,
+    clips: Annotated[
+        Path | None,
+        typer.Option(help="Folder of clips of held-out people, on whom it must pass the gate."),
+    ] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Ignore engines in the cache.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Go on when a graph's error is too large; recorded.")
+        bool,
+        typer.Option(
+            "--force", help="Go on when an error is too large or the gate fails; recorded."
+        ),
     ] = False,
 ) -> None:
     """Write fp16 or int8 into a bundle's graphs and compile them to engines.
@@ -83,11 +96,13 @@ def build_engine(
     A complete command: edge-ser build-engine --fp16 --backend tensorrt-rtx --target sm86
     """
     try:
+        from edge_ser.export.bundle_gate import gate_report, judge_bundle
         from edge_ser.export.derived_bundle import check_output, write_derived
-        from edge_ser.export.engine_build import NO_DEVICE, device_capability
+        from edge_ser.export.engine_build import NO_DEVICE, cpu_milliseconds, device_capability
+        from edge_ser.export.precision.clip_set import read_clips
         from edge_ser.export.typed_bundle import PrecisionOptions, typed_bundle
     except ModuleNotFoundError as error:
-        raise MissingExtraError("build-engine", "train") from error
+        raise MissingExtraError("build-engine", "engines") from error
     from edge_ser.bundle import load_bundle
 
     console = Console(highlight=False)
@@ -109,13 +124,22 @@ def build_engine(
         everything=everything,
         force=force,
     )
+    held_out = read_clips(clips, manifest) if clips is not None else []
+    verdicts: dict[str, Verdict] = {}
     with _progress(console) as progress:
         task = progress.add_task(f"precision {precision}", total=None)
-        typed = typed_bundle(
-            source, options, lambda g, step: progress.update(task, description=f"{g}: {step}")
-        )
+
+        def tell(graph: str, step: str) -> None:
+            progress.update(task, description=f"{graph}: {step}")
+
+        typed = typed_bundle(source, options, tell)
+        if held_out:
+            progress.update(task, description=f"gate: recognising {len(held_out)} clips twice")
+            verdicts = judge_bundle(source, typed, _GATES[precision], held_out)
+            typed = _passed(typed, verdicts, precision, force=force)
         progress.update(task, description="writing the bundle")
-        written = write_derived(source, folder, typed.new_graphs(), typed.report(options))
+        gate = gate_report(verdicts) if verdicts else None
+        written = write_derived(source, folder, typed.new_graphs(), typed.report(options, gate))
         reports: list[EngineReport] = []
         capability = device_capability()
         not_built = backend is Backend.tensorrt and capability is None
@@ -123,14 +147,38 @@ def build_engine(
             reports = _compile(
                 written, typed, backend, target or (), engines, capability, rebuild, progress, task
             )
-    _show_graphs(console, typed, backend)
-    _show_sensitivity(console, typed)
-    _show_engines(console, reports)
+        times = {}
+        if backend is Backend.onnxruntime:
+            progress.update(task, description="timing")
+            times = {name: cpu_milliseconds(typed, name) for name in typed.graphs}
+    show_summary(console, typed, reports, times)
+    show_sensitivity(console, typed)
+    if verdicts:
+        show_verdicts(console, verdicts)
+    elif precision != "fp32":
+        console.print("the gate was not run: no clips of held-out people were given (--clips)")
     console.print(f"bundle with these graphs: {folder}", soft_wrap=True)
     if not_built:
         for name in typed.graphs:
             console.print(f"{name}: {NO_DEVICE}", style="yellow")
         raise typer.Exit(EXIT_NOT_BUILT)
+
+
+def _passed(
+    typed: TypedBundle, verdicts: Mapping[str, Verdict], precision: str, *, force: bool
+) -> TypedBundle:
+    from edge_ser.export.bundle_gate import failures
+
+    failed = failures(verdicts)
+    if not failed:
+        return typed
+    if not force:
+        raise EngineError(
+            f"{precision} does not pass the gate: {'; '.join(failed)}; nothing was written. Give "
+            "more calibration clips, leave layers in float (--sensitivity shows which, --exclude), "
+            "or go on with --force, which is recorded in the bundle"
+        )
+    return replace(typed, forced=(*typed.forced, "gate"))
 
 
 def _compile(
@@ -178,65 +226,3 @@ def _excluded(pairs: Sequence[str], graphs: Sequence[str]) -> dict[str, list[str
 def _progress(console: Console) -> Progress:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True)
-
-
-def _show_graphs(console: Console, typed: TypedBundle, backend: Backend) -> None:
-    from edge_ser.export.engine_build import cpu_milliseconds
-
-    where = "calibration clips" if typed.calibrated else "synthetic probes"
-    table = Table(title=f"Graphs (errors on {where})", title_justify="left")
-    table.add_column("graph")
-    table.add_column("precision")
-    headings = ["MB", "largest error", "mean error", "relative", "left in float"]
-    speed = backend is Backend.onnxruntime
-    if speed:
-        headings += ["float ms", "ms", "times as fast"]
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    for name, graph in typed.graphs.items():
-        apart = graph.difference
-        row = [
-            name,
-            graph.precision + (" (forced)" if name in typed.forced else ""),
-            f"{len(typed.contents[name]) / 1e6:.2f}",
-            f"{apart.largest:.2g}",
-            f"{apart.mean:.2g}",
-            f"{apart.relative:.2%}",
-            str(len(graph.left_in_float)),
-        ]
-        if speed:
-            before, after = cpu_milliseconds(typed, name)
-            row += [f"{before:.2f}", f"{after:.2f}", f"{before / after:.2f}"]
-        table.add_row(*row)
-    console.print(table)
-    for graph in typed.graphs.values():
-        for finding in graph.warnings:
-            console.print(f"{graph.name}: {finding}", style="yellow", soft_wrap=True, markup=False)
-
-
-def _show_engines(console: Console, reports: Sequence[EngineReport]) -> None:
-    if not reports:
-        return
-    table = Table("graph", "target", title="Engines", title_justify="left")
-    for heading in ("MB", "built in", "run"):
-        table.add_column(heading, justify="right")
-    for report in reports:
-        built = "in the cache" if report.cached else f"{report.seconds:.1f} s"
-        ran = "no such GPU here" if report.milliseconds is None else f"{report.milliseconds:.2f} ms"
-        table.add_row(report.graph, report.target, f"{report.size / 1e6:.2f}", built, ran)
-    console.print(table)
-
-
-def _show_sensitivity(console: Console, typed: TypedBundle) -> None:
-    for graph in typed.graphs.values():
-        if not graph.sensitivity:
-            continue
-        title = f"{graph.name}: layers by what each alone costs in int8 (10 worst)"
-        table = Table("layer", "operator", title=title, title_justify="left")
-        for heading in ("weights", "relative error", "largest error", "left in float"):
-            table.add_column(heading, justify="right")
-        for row in graph.sensitivity[:10]:
-            left = "yes" if row.layer in graph.left_in_float else ""
-            cells = [f"{row.weights}", f"{row.relative:.2%}", f"{row.largest:.2g}", left]
-            table.add_row(row.layer, row.operator, *cells)
-        console.print(table)

@@ -51,7 +51,7 @@ def compare(
         from edge_ser.export.precision.clip_set import read_clips
         from edge_ser.export.variant import Variant
     except ModuleNotFoundError as error:
-        raise MissingExtraError("compare", "train") from error
+        raise MissingExtraError("compare", "engines") from error
     from edge_ser.bundle import load_bundle
 
     loaded = load_bundle(bundle)

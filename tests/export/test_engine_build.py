@@ -5,6 +5,7 @@ It builds engines on a machine without a GPU; what runs them is tested where the
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -265,3 +266,24 @@ def test_compare_shows_every_precision_and_what_could_not_run(folders: tuple[Pat
 def test_compare_names_a_precision_that_it_does_not_know(folders: tuple[Path, Path]) -> None:
     with pytest.raises(ConfigError, match="no precision 'int4'"):
         _run("compare", folders[0], "--precisions", "int4")
+
+
+def test_the_card_of_a_derived_bundle_tells_its_own_precision(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(folders[0], source)
+    card = b"# small\n\n## Graphs\n\nall fp32\n\n## Training\n\nnone\n"
+    (source / "MODEL_CARD.md").write_bytes(card)
+    manifest = json.loads((source / "bundle.json").read_text())
+    entry = {"file": "MODEL_CARD.md", "sha256": hashlib.sha256(card).hexdigest()}
+    manifest["documents"] = {"card": entry}
+    (source / "bundle.json").write_text(json.dumps(manifest))
+    content = load_bundle(source).graph_path("face").read_bytes()
+    new = {"face": NewGraph(content, "fp16")}
+    derived = write_derived(load_bundle(source), tmp_path / "derived", new, {})
+    text = (derived.folder / "MODEL_CARD.md").read_text()
+    assert "all fp32" not in text
+    (row,) = (line for line in text.splitlines() if line.startswith("| face |"))
+    assert "| fp16 |" in row
+    assert text.endswith("## Training\n\nnone\n")
