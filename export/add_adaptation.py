@@ -101,9 +101,8 @@ def fit_for_runtime(
 
         tokens = {part: [whole(read_sound(item)) for item in items[part]] for part in PARTS}
 
-    def judge(heard: Tokens) -> np.ndarray:
-        probabilities = encoders.fusion.fuse({"audio": heard}).probabilities
-        return np.asarray(np.log(np.maximum(probabilities, 1e-300)))
+    def judge(heard: Sequence[Tokens]) -> np.ndarray:
+        return np.stack([encoders.fusion.fuse({"audio": x}).probabilities for x in heard])
 
     return fit_adaptation(
         People(items, tokens), encode, judge, labels, PROSODY_DIFFERENCES * int(columns)

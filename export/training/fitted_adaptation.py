@@ -34,8 +34,9 @@ from edge_ser.export.training.adaptation import (
 PRIOR_COUNTS: Final = (50.0, 100.0, 200.0, 300.0, 400.0, 800.0)
 """Tokens at which person and population may weigh the same; 25 are a second."""
 
-Judge = Callable[[Tokens], npt.NDArray[Any]]
-"""From the sound's tokens [n, width] of a clip to the fusion's logits [labels], sound alone."""
+Judge = Callable[[Sequence[Tokens]], npt.NDArray[Any]]
+"""From the sound's tokens [tokens, width] of each of n clips to the fusion's answers, sound alone:
+[n, labels], the likeliest label has the largest."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _metrics(
     if strange:
         raise ConfigError(f"the labels {', '.join(sorted(strange))} are not the bundle's")
     left = sorted(set(range(len(items))) - set(seen_clips(items, "neutral-4")))
-    predicted = np.array([int(np.argmax(judge(tokens[i]))) for i in left], np.int64)
+    predicted = judge([tokens[i] for i in left]).argmax(axis=1)
     true = np.array([labels.index(items[i].label) for i in left], np.int64)
     return score(predicted, true, len(labels))
 
