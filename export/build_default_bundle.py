@@ -61,7 +61,11 @@ COMMAND: Final = "python -m edge_ser.export.build_default_bundle --data DIR --ou
 TEXT_COMMAND: Final = (
     "python -m edge_ser.export.training.text_finetuning DIR/goemotions_ekman runs/text"
 )
-FACE_COMMAND: Final = "python -m edge_ser.export.training.face_finetuning DIR runs/face"
+FACE_COMMAND: Final = (
+    "python -m edge_ser.export.training.face_finetuning DIR runs/face-first --stop-after 13, then "
+    "the same with DIR runs/face --source runs/face-first/face.safetensors --epochs 5 "
+    "--learning-rate 2e-3 --seed 8"
+)
 LICENCE: Final = (
     "The weights were trained on RAVDESS (CC BY-NC-SA 4.0) and FER2013 (research use): use them "
     "for research and other non-commercial purposes, share changed weights alike, and train your "
@@ -158,7 +162,7 @@ def build_default_bundle(
     calibrated = calibrate(fusion, banks, seed)
     with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
         graphs = export_graphs(Path(folder), acoustic, text, face, sources, fusion, columns)
-        command = command_of(sources, amounts)
+        command = command_of(sources, amounts, version)
         return write_bundle(
             output, _content(graphs, frontend, text, banks, calibrated, version, seed, command)
         )
@@ -274,7 +278,7 @@ def _content(
     )
 
 
-def command_of(sources: Sources, amounts: Amounts) -> str:
+def command_of(sources: Sources, amounts: Amounts, version: str) -> str:
     """Give the command that makes the same bundle again, without folders of this machine."""
     text, made = "minilm-l6", ""
     if (Path(sources.text) / MANIFEST_NAME).is_file():
@@ -287,7 +291,7 @@ def command_of(sources: Sources, amounts: Amounts) -> str:
     if face.endswith(".safetensors"):
         made += f" (the face encoder by {FACE_COMMAND})"
     return (
-        f"{COMMAND} --text {text} --face {face} "
+        f"{COMMAND} --text {text} --face {face} --version {version} "
         f"--faces-per-label {amounts.faces_per_label} --sound-copies {amounts.sound_copies} "
         f"--face-copies {amounts.face_copies}{made}"
     )

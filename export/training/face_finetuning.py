@@ -4,6 +4,13 @@
     python -m edge_ser.export.training.face_finetuning DATA runs/face-api
         --source vladmandic-face-api-1.7.15.tgz --epochs 12
 
+The default bundle's encoder was made in two rounds, a long one that was stopped halfway and a short
+one that lets the learning rate fall to nothing:
+
+    python -m edge_ser.export.training.face_finetuning DATA runs/face-first --stop-after 13
+    python -m edge_ser.export.training.face_finetuning DATA runs/face
+        --source runs/face-first/face.safetensors --epochs 5 --learning-rate 2e-3 --seed 8
+
 ``DATA`` holds ``fer2013_train.zip`` and ``fer2013_publictest.zip``. The epoch is chosen on a tenth
 of the training pictures, picked by content hash, the same that the default bundle's fusion holds
 out; PublicTest is scored once, at the end. A run that was stopped goes on when started again.
@@ -55,6 +62,7 @@ class FaceFinetuning:
         patience: epochs without a better recall before the run ends.
         checkpoint_minutes: time between resumable checkpoints.
         seed: of everything.
+        stop_after: epochs after which the run ends, wherever its schedule stands; None for none.
     """
 
     epochs: int = 26
@@ -69,6 +77,7 @@ class FaceFinetuning:
     patience: int = 30
     checkpoint_minutes: float = 5.0
     seed: int = 7
+    stop_after: int | None = None
 
 
 class FaceTask(lightning.LightningModule):
@@ -202,7 +211,7 @@ def finetune_face(
     trainer = lightning.Trainer(
         accelerator="cpu",
         devices=1,
-        max_epochs=config.epochs,
+        max_epochs=min(config.epochs, config.stop_after or config.epochs),
         num_sanity_val_steps=0,
         gradient_clip_val=1.0,
         callbacks=[
@@ -258,6 +267,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--learning-rate", type=float, default=FaceFinetuning.learning_rate)
     parser.add_argument("--epochs", type=int, default=FaceFinetuning.epochs)
+    parser.add_argument("--stop-after", type=int, help="epochs; default: the whole schedule")
     parser.add_argument("--seed", type=int, default=FaceFinetuning.seed)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--score-only", action="store_true", help="score --source, train nothing")
