@@ -51,9 +51,11 @@ from edge_ser.export.models.acoustic import AcousticEncoder
 from edge_ser.export.models.face_tokens import FaceTokenEncoder
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.onnx_export import export_onnx
+from edge_ser.export.training.default_adaptation import default_adaptation
 from edge_ser.export.training.default_data import Amounts, Banks, encode_all
 from edge_ser.export.training.default_fusion import Calibrated, calibrate, train_default_fusion
 from edge_ser.export.training.encoding import FaceTokens, SoundTokens, TextTokens
+from edge_ser.export.training.fitted_adaptation import FittedAdaptation
 from edge_ser.export.weight_storage import quantize_dynamic, store_half
 from edge_ser.frontends.audio import default_audio_config
 
@@ -69,9 +71,9 @@ FACE_COMMAND: Final = (
 LICENCE: Final = (
     "The weights were trained on RAVDESS (CC BY-NC-SA 4.0) and FER2013 (research use): use them "
     "for research and other non-commercial purposes, share changed weights alike, and train your "
-    "own fusion where you need other terms. GoEmotions is CC BY 4.0; the speech and face encoders "
-    "are MIT, MiniLM and BlazeFace Apache-2.0. The program's own licence, Apache-2.0, does not "
-    "cover the fusion's weights."
+    "own where you need other terms. That holds for the fusion and for the face encoder; GoEmotions "
+    "is CC BY 4.0, the speech encoder MIT, MiniLM and BlazeFace Apache-2.0. The program's own "
+    "licence, Apache-2.0, does not cover the weights of fusion and face encoder."
 )
 INTENDED_USE: Final = (
     "Research and prototypes of interfaces that react to how something is said, on people who know "
@@ -143,9 +145,10 @@ def build_default_bundle(
     amounts = amounts or Amounts()
     text = open_text(sources.text)
     face = FaceTokenEncoder(load_face_encoder(sources.face, with_logits=True)).eval()
+    sound_tokens = SoundTokens(acoustic, frontend.audio, cache)
     banks = encode_all(
         data,
-        SoundTokens(acoustic, frontend.audio, cache),
+        sound_tokens,
         TextTokens(text, frontend.text, text.tokenizer_file, cache),
         FaceTokens(face, cache),
         amounts,
@@ -160,11 +163,13 @@ def build_default_bundle(
         banks, acoustic.prosody_width, seed, None, progress=console is not None
     )
     calibrated = calibrate(fusion, banks, seed)
+    adapted = default_adaptation(banks, sound_tokens, calibrated, acoustic.prosody_width)
     with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
         graphs = export_graphs(Path(folder), acoustic, text, face, sources, fusion, columns)
         command = command_of(sources, amounts, version)
         return write_bundle(
-            output, _content(graphs, frontend, text, banks, calibrated, version, seed, command)
+            output,
+            _content(graphs, frontend, text, banks, calibrated, adapted, version, seed, command),
         )
 
 
@@ -236,6 +241,7 @@ def _content(
     text: TextEncoder | TextGraph,
     banks: Banks,
     calibrated: Calibrated,
+    adapted: FittedAdaptation,
     version: str,
     seed: int,
     command: str,
@@ -273,7 +279,8 @@ def _content(
             "FER2013, test": ["PublicTest"],
             "GoEmotions, test": ["dev"],
         },
-        scores=calibrated.scores,
+        scores=[*calibrated.scores, *adapted.scores],
+        adaptation=adapted.section,
         notes=NOTES,
     )
 
