@@ -71,8 +71,8 @@ FACE_COMMAND: Final = (
 LICENCE: Final = (
     "The weights were trained on RAVDESS (CC BY-NC-SA 4.0) and FER2013 (research use): use them "
     "for research and other non-commercial purposes, share changed weights alike, and train your "
-    "own where you need other terms. That holds for the fusion and for the face encoder; GoEmotions "
-    "is CC BY 4.0, the speech encoder MIT, MiniLM and BlazeFace Apache-2.0. The program's own "
+    "own where you need other terms. That holds for the fusion and the face encoder; GoEmotions is "
+    "CC BY 4.0, the speech encoder MIT, MiniLM and BlazeFace Apache-2.0. The program's own "
     "licence, Apache-2.0, does not cover the weights of fusion and face encoder."
 )
 INTENDED_USE: Final = (
