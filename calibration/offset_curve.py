@@ -139,8 +139,8 @@ def reading(points: Sequence[OffsetPoint]) -> str:
         f"{1 - lost.same_label:.0%} of the decisions change, and accuracy moves by {moved:+.1f} "
         f"points. With the aligner the loss there is {-held.cost.value:.3f} nats, "
         f"{1 - held.same_label:.0%} of the decisions change; over all offsets it is at most "
-        f"{-min(kept):.3f} nats, which is what pictures cost that have not arrived when the "
-        "decision is due."
+        f"{-min(kept):.3f} nats: pictures that have not arrived when the decision is due are "
+        "missing, but none is taken for another moment's."
     )
     if lost.cost.high >= 0:
         said += " The interval of the loss without the aligner holds 0: these data do not prove it."
@@ -237,11 +237,19 @@ def _utterance(
     if not own:
         return None
     rate = opened.bundle.manifest.frontend.video.frames_per_second
-    times = tuple(round(n * SAMPLE_RATE / rate) for n in range(int(LENGTH / SAMPLE_RATE * rate)))
+    times = picture_times(LENGTH, rate)
     digest = hashlib.sha256(f"{seed}|{data.items[index].name}".encode()).digest()
     shown = own[int.from_bytes(digest[:4], "big") % len(own)]
     tokens = np.concatenate([shown[:1]] * len(times))
     return Utterance(samples, times, tokens, label, person)
+
+
+def picture_times(length: int, rate: float) -> tuple[int, ...]:
+    """When a camera takes pictures in so many samples; as far from the start as from the end."""
+    period = SAMPLE_RATE / rate
+    count = max(int(length / period), 1)
+    first = (length - (count - 1) * period) / 2
+    return tuple(round(first + n * period) for n in range(count))
 
 
 def loudest_span(samples: Samples, length: int) -> int:
