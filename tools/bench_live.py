@@ -147,7 +147,6 @@ def live(
 ) -> Figures:
     """Run conversations at once; figures of all of them together."""
     process = psutil.Process()
-    idle = _replay_alone(recording, min(seconds, 20.0), look=look)
     thread_time = _ThreadTime()
     taken: list[list[LiveDecision]] = [[] for _ in range(count)]
     with ExitStack() as stack:
@@ -172,6 +171,7 @@ def live(
         memory = process.memory_info().rss / 1e6
     for stream in streams:
         stream.close()
+    idle = _replay_alone(recording, min(seconds, 20.0), look=look)
     decisions = [d for got in taken for d in got if d.capture_time >= first]
     heard = [d for d in decisions if d.latency_ms is not None]
     if not heard:
@@ -355,13 +355,13 @@ def main() -> int:
     if arguments.part is not None:
         print(json.dumps(_part(arguments)))
         return 0
-    short = str(min(arguments.seconds, 120.0))
+    short, shorter = (str(min(arguments.seconds, longest)) for longest in (60.0, 30.0))
     figures = {
         "live": _run("live", arguments, "--seconds", str(arguments.seconds)),
         "two_threads": _run("live", arguments, "--seconds", short, "--threads", "2"),
         "asr": _run("asr", arguments, "--seconds", short),
         "8": _run("conversations", arguments, "--seconds", short, "--count", "8"),
-        "20": _run("conversations", arguments, "--seconds", short, "--count", "20"),
+        "20": _run("conversations", arguments, "--seconds", shorter, "--count", "20"),
         "agreement": _run("agreement", arguments),
     }
     if arguments.ravdess is not None:

@@ -74,7 +74,9 @@ def write_conversation(target: Path, clips: Sequence[Path]) -> None:
                 container.mux(video.encode(frame))
                 written += 1
         container.mux(video.encode(None))
-        samples = np.clip(np.concatenate(sound), -1, 1)
+        # As long as the pictures: a recording that is replayed again has no gap in its sound then.
+        rest = max(written * SAMPLE_RATE // PICTURES_A_SECOND - begin, 0)
+        samples = np.clip(np.concatenate([*sound, np.zeros(rest, np.float32)]), -1, 1)
         heard = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
         heard.sample_rate, heard.pts, heard.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
         container.mux(audio.encode(heard))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -128,8 +129,10 @@ def _host(figures: Mapping[str, Mapping[str, Any]]) -> str:
     loads = [value for part in figures.values() for value in part.get("load_average", ())]
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     when = datetime.now(timezone.utc).date().isoformat()
+    policy = {os.SCHED_RR: "real-time", os.SCHED_FIFO: "real-time"}.get(os.sched_getscheduler(0))
+    how = "at normal priority" if policy is None else f"at {policy} priority (chrt -r)"
     return (
         f"\n{facts.processor}, {facts.cores} cores, {facts.system}; {versions}; {when}. Load "
-        f"average of the machine meanwhile: {min(loads):.1f} to {max(loads):.1f} (other work; the "
-        "benchmark itself needs about half a core)."
+        f"average of the machine meanwhile: {min(loads):.1f} to {max(loads):.1f} (other "
+        f"work; the benchmark itself needs about half a core and ran {how})."
     )
