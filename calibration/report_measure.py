@@ -32,9 +32,9 @@ from edge_ser.export.variant import Variant, bundle_of
 from edge_ser.recognizer import DEFAULT_HOP
 from edge_ser.runtime.backend import DEFAULT_BACKEND, is_tensorrt
 
-_OTHER_THREADS: Final = 0.4
+_OTHER_THREADS: Final = 0.2
 """Share of the decisions that other numbers of threads get: enough for p95, not for p99."""
-_CROWD_SECONDS: Final = 5.0
+_CROWD_SECONDS: Final = 4.0
 """How long several streams at once are measured."""
 
 

@@ -248,7 +248,7 @@ def accuracy_tables(section: AccuracySection) -> list[Table]:
 
 def robustness_table(section: RobustnessSection) -> Table:
     """Every point of every curve, and the offsets."""
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             curve.disturbance,
             curve.subset.replace("+", " + "),
