@@ -3,7 +3,8 @@
     python -m edge_ser.export.engine_times --write docs/engines.md
 
 Each graph is written in fp32, fp16 and int8, linted, and compiled for each target into a cache that
-is thrown away. int8 needs ranges: those that the bundle carries, or a set of clips (`--calibration`).
+is thrown away. int8 needs ranges: those that the bundle carries, or a set of clips
+(`--calibration`).
 """
 
 from __future__ import annotations

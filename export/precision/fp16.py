@@ -80,6 +80,7 @@ def _kept_nodes(graph: onnx.GraphProto, floats: set[str], wished: set[str]) -> s
             or any(True for _ in og.subgraphs(node))
             or any(name in read_by_bodies for name in node.output)
             or _is_square(node)
+            or _is_open_clip(node)
             or _is_cast_to_integer(node)
         ):
             kept.add(node.name)
@@ -88,6 +89,11 @@ def _kept_nodes(graph: onnx.GraphProto, floats: set[str], wished: set[str]) -> s
 
 def _is_square(node: onnx.NodeProto) -> bool:
     return node.op_type == "Mul" and len(set(node.input)) == 1
+
+
+def _is_open_clip(node: onnx.NodeProto) -> bool:
+    """Builders fill a missing bound with the largest fp32, which half precision cannot hold."""
+    return node.op_type == "Clip" and (len(node.input) < 3 or not all(node.input[1:3]))
 
 
 def _is_cast_to_integer(node: onnx.NodeProto) -> bool:

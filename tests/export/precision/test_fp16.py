@@ -167,3 +167,28 @@ def test_what_a_branch_reads_stays_fp32() -> None:
     x = np.float32([-1, 0, 1, 2])
     (y,) = run_model(to_fp16(model), {"x": x})
     np.testing.assert_array_equal(y, -2 * x)
+
+
+def test_a_clip_without_an_upper_bound_stays_in_fp32() -> None:
+    """TensorRT writes the largest fp32 there: in half precision that is infinity."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["product"], name="product"),
+        helper.make_node("Clip", ["product", "one"], ["clamped"], name="open"),
+        helper.make_node("Clip", ["clamped", "one", "six"], ["both"], name="closed"),
+        helper.make_node("MatMul", ["both", "w"], ["y"], name="last"),
+    ]
+    constants = {"w": np.eye(8), "one": np.float32(1), "six": np.float32(6)}
+    graph = helper.make_graph(
+        nodes,
+        "clips",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 8])],
+        [numpy_helper.from_array(np.asarray(v, np.float32), n) for n, v in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    half = to_fp16(model)
+    types = og.tensor_types(half)
+    clips = {n.name: types[n.input[0]] for n in half.graph.node if n.op_type == "Clip"}
+    assert clips == {"open": TensorProto.FLOAT, "closed": TensorProto.FLOAT16}
+    x = {"x": np.linspace(-9, 9, 16, dtype=np.float32).reshape(2, 8)}
+    np.testing.assert_allclose(run_model(half, x)[0], np.clip(x["x"], 1, 6), rtol=2e-3)
