@@ -22,7 +22,7 @@ from edge_ser.streaming.clock import milliseconds, monotonic_samples
 
 DENSE_HOPS: Final = (0.1, 0.2, DEFAULT_HOP)
 """Seconds between decisions of a single stream, from which `dense_hop` picks."""
-_ROOM: Final = 2.0
+_ROOM: Final = 1.4
 """A hop must be this many times as long as the work of one decision."""
 _LONGEST_SHARE: Final = 3.0
 """A measurement lasts at most so many times as long as it should."""

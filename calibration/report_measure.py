@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from edge_ser.bundle import Bundle, load_bundle
 from edge_ser.calibration.accuracy_result import AccuracySection
@@ -31,6 +30,9 @@ from edge_ser.errors import BundleError, EngineError, MissingExtraError
 from edge_ser.export.variant import Variant, bundle_of
 from edge_ser.recognizer import DEFAULT_HOP
 from edge_ser.runtime.backend import DEFAULT_BACKEND, is_tensorrt
+
+if TYPE_CHECKING:
+    from edge_ser.calibration.evaluation_data import EvaluationData
 
 _OTHER_THREADS: Final = 0.2
 """Share of the decisions that other numbers of threads get: enough for p95, not for p99."""
@@ -73,6 +75,8 @@ class Measurer:
             ConfigError: int8 has nothing to calibrate with, or the data cannot be used.
             EngineError: the default backend cannot run the bundle, or a graph fails.
         """
+        # Data that cannot be used are told of before minutes are spent on latency.
+        data = open_data(self._request, self._bundle)
         bundles = self._derive()
         candidates, not_run = self._runnable(bundles)
         described = self._describe(candidates[0])
@@ -80,7 +84,7 @@ class Measurer:
         cold, footprint = self._cold(candidates)
         live = self._live(candidates, warm)
         energy = self._energy(candidates)
-        accuracy, robustness = self._data(bundles)
+        accuracy, robustness = self._data(data, bundles)
         latency = LatencySection(
             clip=described,
             warm=tuple(warm),
@@ -218,32 +222,44 @@ class Measurer:
         )
 
     def _data(
-        self, bundles: Mapping[Variant, Bundle]
+        self, data: EvaluationData | None, bundles: Mapping[Variant, Bundle]
     ) -> tuple[AccuracySection | None, tuple[RobustnessSection, ...]]:
-        request = self._request
-        if request.data is None:
+        if data is None:
             return None, ()
-        return measure_on_data(
-            request, self._bundle, bundles, request.data, self._parts, self._tell
-        )
+        return measure_on_data(self._request, self._bundle, bundles, data, self._parts, self._tell)
+
+
+def open_data(request: ReportRequest, bundle: Bundle) -> EvaluationData | None:
+    """The labelled clips that were asked for, held against what the bundle was trained on.
+
+    Raises:
+        ConfigError: there are none, or people of the training are among them.
+    """
+    if request.data is None:
+        return None
+    from edge_ser.calibration.evaluation_data import open_evaluation_data
+
+    return open_evaluation_data(
+        bundle,
+        request.data,
+        limit=request.clips,
+        seed=request.seed,
+        accept_leak=request.accept_leak,
+    )
 
 
 def measure_on_data(
     request: ReportRequest,
     bundle: Bundle,
     bundles: Mapping[Variant, Bundle],
-    folder: Path,
+    data: EvaluationData,
     parts: ReportParts,
     progress: Progress,
 ) -> tuple[AccuracySection | None, tuple[RobustnessSection, ...]]:
     """Accuracy of every variant, and robustness of the first, on labelled clips."""
     from edge_ser.calibration.accuracy import measure_accuracy
-    from edge_ser.calibration.evaluation_data import open_evaluation_data
     from edge_ser.calibration.robustness import measure_robustness
 
-    data = open_evaluation_data(
-        bundle, folder, limit=request.clips, seed=request.seed, accept_leak=request.accept_leak
-    )
     resume = parts.folder / "accuracy"
     accuracy = measure_accuracy(
         bundle,

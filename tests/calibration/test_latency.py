@@ -139,7 +139,7 @@ def test_the_hop_is_one_that_the_device_keeps_up_with() -> None:
         )
 
     assert dense_hop(warm(10, 15), 15) == 0.1
-    assert dense_hop(warm(60, 15), 15) == 0.2
+    assert dense_hop(warm(100, 15), 15) == 0.2
     assert dense_hop(warm(2000, 15), 15) == 0.5
     # A stream looks at a picture once, however many decisions see it.
     assert dense_hop(warm(10, 300), 15) == 0.1
