@@ -93,7 +93,7 @@ class EvaluationData:
         """Index of an item's label among the bundle's."""
         return self.labels.index(self.items[index].label)
 
-    def folds(self, count: int) -> tuple[int, ...]:
+    def folds(self, count: int = FOLDS) -> tuple[int, ...]:
         """The fold of each item's person, 0 to `count` - 1.
 
         Named people are dealt in turn, sexes in balance; unnamed items label by label.
@@ -138,12 +138,13 @@ class EvaluationData:
             examples by subset, and why subsets are missing.
         """
         there = [m for m in MODALITIES if usable.get(m)]
-        folds, complete = self.folds(FOLDS), self.paired
+        folds, complete = self.folds(), self.paired
+        triple_folds: tuple[int, ...] = ()
         for count in range(FOLDS, 0, -1) if not self.paired and len(there) > 1 else ():
             dealt = self.folds(count)
             if not self._lacks(dealt, count, usable):
                 # One fold cannot be held out from itself: it serves the triples alone.
-                folds, complete = dealt, True
+                triple_folds, complete = dealt, True
                 break
         found: dict[str, list[Example]] = {}
         for subset in self.subsets():
@@ -165,7 +166,7 @@ class EvaluationData:
                     f"({', '.join(self.labels)}) occurs in every modality",
                 )
             else:
-                found |= self._triples(there, several, usable, folds)
+                found |= self._triples(there, several, usable, triple_folds)
         return {s: found[s] for s in SUBSETS if found.get(s)}, told
 
     def _example(self, index: int, modalities: Sequence[Modality], folds: Sequence[int]) -> Example:

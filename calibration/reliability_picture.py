@@ -43,7 +43,7 @@ def reliability_diagrams(report: CalibrationReport) -> bytes:
     columns = min(count, 4)
     rows = -(-count // columns)
     figure = Figure(figsize=(3.1 * columns, 3.3 * rows + 0.9), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False)
     for place, axis in enumerate(axes.flat):
         if place >= count:

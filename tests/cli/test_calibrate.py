@@ -58,7 +58,7 @@ def test_the_default_bundle_is_calibrated_on_people_it_never_saw(
     data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "calibrated"
-    options = ["--limit", "80", "--output", str(target), "--json"]
+    options = ["--limit", "300", "--output", str(target), "--json"]
     with pytest.raises(SystemExit) as stopped:
         main(["calibrate", str(default_bundle_path()), "--data", str(data_folder), *options])
     assert stopped.value.code == 0
