@@ -19,11 +19,14 @@ from edge_ser.cli import (
     devices,
     doctor,
     engines,
+    evaluate,
+    export,
     live,
     profile,
     recognize,
     report,
     train,
+    tune,
 )
 from edge_ser.errors import EdgeSerError
 
@@ -44,7 +47,9 @@ app.command("live")(live.live)
 app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
-app.command("evaluate")(train.evaluate)
+app.command("tune")(tune.tune)
+app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
 app.command("build-engine")(build_engine.build_engine)
 app.command("compare")(compare.compare)
 app.command("calibrate")(calibrate.calibrate)

@@ -1,8 +1,7 @@
-"""`edge-ser train` and `edge-ser evaluate`: one configuration over its folds."""
+"""`edge-ser train`: one configuration over its folds."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +23,7 @@ def train(
     A run that was stopped goes on. A complete command:
     edge-ser train configs/my-run.yaml --data my-data
     """
-    _require_training()
+    require_training()
     import torch
 
     from edge_ser.export.evaluation.tables import scores
@@ -44,25 +43,10 @@ def train(
     shown.print(table)
 
 
-def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Print the scores of a finished run: labels, confusion, people, sexes, each modality removed.
-
-    A complete command: edge-ser evaluate runs/ravdess-audio
-    """
-    _require_training()
-    from edge_ser.export.evaluation.results import read_run
-    from edge_ser.export.evaluation.tables import markdown, scores
-
-    scored = scores(read_run(run))
-    typer.echo(json.dumps(scored.to_dict(), ensure_ascii=False) if as_json else markdown(scored))
-
-
-def _require_training() -> None:
+def require_training(what: str = "Training") -> None:
+    """Refuse a verb that needs torch where the extra ``train`` is missing."""
     try:
         import lightning  # noqa: F401
         import torch  # noqa: F401
     except ImportError:
-        raise MissingExtraError("Training", "train") from None
+        raise MissingExtraError(what, "train") from None

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.capture.media import read_clip
-from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import EdgeSerError, MediaError
 from edge_ser.export.data.items import Item, Problem
+from edge_ser.export.data.spans import read_spans
 
 Samples = npt.NDArray[np.float32]
 
@@ -23,20 +23,22 @@ def read_sound(item: Item) -> Samples:
     """
     if item.path is None or item.kind != "sound":
         raise MediaError(f"{item.name} is no recording")
+    if item.start is not None or item.end is not None:
+        # A piece of a recording that may be hours long.
+        piece = read_spans([item], None)[0].samples
+        if piece is None or not len(piece):
+            raise MediaError(f"{item.path} holds no sound there")
+        return _finite(piece, item)
     samples = read_clip(item.path, want_video=False).samples
     if samples is None or not len(samples):
         raise MediaError(f"{item.path} holds no sound")
-    first = round((item.start or 0.0) * SAMPLE_RATE)
-    last = len(samples) if item.end is None else round(item.end * SAMPLE_RATE)
-    if first >= len(samples) or last > len(samples) + SAMPLE_RATE // 2:
-        raise MediaError(
-            f"{item.name}: the recording is {len(samples) / SAMPLE_RATE:.2f} s long and does not "
-            f"hold the span from {item.start or 0.0:g} to {item.end if item.end else 'the end'}"
-        )
-    piece = np.ascontiguousarray(samples[first:last], np.float32)
-    if not np.isfinite(piece).all():
+    return _finite(np.ascontiguousarray(samples, np.float32), item)
+
+
+def _finite(samples: Samples, item: Item) -> Samples:
+    if not np.isfinite(samples).all():
         raise MediaError(f"{item.path} holds samples that are not finite")
-    return piece
+    return samples
 
 
 def check_sounds(

@@ -47,6 +47,8 @@ class TrainedFusion:
     """Who is in each part of the split."""
     contents: Mapping[str, tuple[str, ...]]
     """First 16 digits of the SHA-256 of the items of each part."""
+    folder: Path
+    """Of the fold: a speech encoder that was trained there lies in it."""
 
     @property
     def parameters(self) -> int:
@@ -54,7 +56,7 @@ class TrainedFusion:
         return sum(p.numel() for fusion in self.fusions for p in fusion.parameters())
 
     def logits(self, variants: Variants, items: Sequence[int]) -> Tensor:
-        """Log-probabilities [items, labels], up to a constant a row, of some items' tokens."""
+        """Logits [items, labels] of some items' tokens; of several seeds, log-probabilities."""
         several = [predict(fusion, variants, items) for fusion in self.fusions]
         return average_predictions(several) if len(several) > 1 else several[0]
 
@@ -104,6 +106,7 @@ def read_trained(path: Path) -> TrainedFusion:
         validation_trains=bool(first["validation_trains"]),
         speakers={part: tuple(names) for part, names in first["speakers"].items()},
         contents={part: tuple(digests) for part, digests in first["contents"].items()},
+        folder=files[0].parent.parent,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from edge_ser.constants import Modality
 from edge_ser.errors import ConfigError
 from edge_ser.export.models.config import FusionKind, HeadKind
+from edge_ser.export.training.sound_augmentation import SoundAugmentation
 
 
 class _Strict(BaseModel):
@@ -78,6 +79,49 @@ class ModalityDropout(_Strict):
     """Share of examples that keep everything; the others keep a random non-empty proper subset."""
 
 
+class SpeechFinetuning(_Strict):
+    """The speech encoder is trained further on raw sound, fold by fold, before the fusion is.
+
+    See `edge_ser.export.training.speech_finetuning`. The epoch is chosen on validation people.
+    """
+
+    layers: int = Field(default=2, ge=1)
+    """First layers of the pretrained encoder that are kept and trained."""
+    epochs: int = Field(default=8, ge=1)
+    batch_size: int = Field(default=16, ge=2)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """Peak for the last layer."""
+    head_learning_rate: float = Field(default=1e-3, gt=0)
+    """Peak for pooling and classifier, which start from noise."""
+    layer_decay: float = Field(default=0.7, gt=0, le=1)
+    """Each layer below learns this much slower."""
+    weight_decay: float = Field(default=0.02, ge=0)
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    longest_seconds: float = Field(default=4.0, gt=0.3, le=10)
+    """Longer clips are cut to a window of speech of this length, another one in every epoch."""
+    sound: SoundAugmentation = SoundAugmentation(gain_db=(-6.0, 3.0), speed=(0.9, 1.1))
+    """Noise, gain, speed, room, microphone."""
+    frequency_masks: int = Field(default=2, ge=0)
+    frequency_mask_bands: int = Field(default=12, ge=0, le=40)
+    time_masks: int = Field(default=2, ge=0)
+    time_mask_share: float = Field(default=0.1, ge=0, lt=1)
+    patience: int = Field(default=3, ge=1)
+    """Epochs without a better recall after which it ends."""
+
+
+class FaceWeights(_Strict):
+    """A user's own face backbone: a ResNet or a VGG, built from its weights file."""
+
+    weights: str
+    """``.safetensors``, or a state dictionary of torch; see
+    `edge_ser.export.encoders.face_backbone`."""
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Of the pictures that it was trained on, RGB in 0..1."""
+    deviation: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
 class EncoderSources(_Strict):
     """Where the encoders of words and faces come from; both stay as they are.
 
@@ -90,6 +134,8 @@ class EncoderSources(_Strict):
     text: str | None = None
     """A text encoder instead of the bundle's: a local folder or a hub name. Of a decoder
     (GPT style) the last token stands for the text."""
+    face: FaceWeights | None = None
+    """A face encoder instead of the bundle's."""
 
 
 class RavdessData(_Strict):
@@ -184,6 +230,8 @@ class TrainingConfig(_Strict):
     optimisation: Optimisation = Optimisation()
     augmentation: TokenAugmentation = TokenAugmentation()
     modality_dropout: ModalityDropout = ModalityDropout()
+    finetune: SpeechFinetuning | None = None
+    """Train the speech encoder further before the fusion; None keeps the pretrained one."""
     seeds: tuple[int, ...] = (0,)
     """Models of a fold; their probabilities are averaged when there are several."""
     accept_leaks: bool = False
@@ -194,7 +242,16 @@ class TrainingConfig(_Strict):
             raise ValueError("seeds must be different, and at least one")
         if not self.data.modalities:
             raise ValueError("a run needs at least one modality")
+        heard = "audio" in self.data.modalities
+        if self.finetune is not None and (not heard or self.hears_prosody_alone):
+            raise ValueError("finetune needs audio with all features: it trains what hears them")
         return self
+
+    @property
+    def hears_prosody_alone(self) -> bool:
+        """Whether the speech encoder is left out."""
+        of = self.data
+        return not isinstance(of, (SentenceData, PictureData)) and of.features == "prosody"
 
 
 def load_config(path: Path) -> TrainingConfig:
@@ -203,12 +260,29 @@ def load_config(path: Path) -> TrainingConfig:
     Raises:
         ConfigError: if the file cannot be read, is not YAML, or has wrong or unknown fields.
     """
+    return validated(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file as plain data.
+
+    Raises:
+        ConfigError: if it cannot be read or is not YAML.
+    """
     try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
+        return yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
+
+
+def validated(document: Any, name: str) -> TrainingConfig:
+    """A training configuration of plain data.
+
+    Raises:
+        ConfigError: if it has wrong or unknown fields.
+    """
     try:
-        return TrainingConfig.model_validate(raw)
+        return TrainingConfig.model_validate(document)
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise ConfigError(f"{path} is not a training configuration:\n" + "\n".join(lines)) from None
+        raise ConfigError(f"{name} is not a training configuration:\n" + "\n".join(lines)) from None

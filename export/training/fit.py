@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import lightning
 import torch
@@ -153,7 +154,8 @@ def fixed_threads(threads: int) -> Iterator[None]:
 
 def average_predictions(logits: Sequence[Tensor]) -> Tensor:
     """Log of the mean probability over several models' logits [items, labels]."""
-    return torch.stack([torch.log_softmax(x, 1) for x in logits]).logsumexp(0)
+    each = torch.stack([torch.log_softmax(x, 1) for x in logits])
+    return each.logsumexp(0) - math.log(len(logits))
 
 
 def _loader(source: ExampleSource, batch: int, *, shuffle: bool, seed: int) -> DataLoader[Any]:
@@ -168,10 +170,19 @@ def _loader(source: ExampleSource, batch: int, *, shuffle: bool, seed: int) -> D
     )
 
 
+class EpochExamples(Protocol):
+    """Examples that depend on the epoch."""
+
+    epoch: int
+
+    def __len__(self) -> int:
+        """Examples an epoch."""
+
+
 class EpochOrder(torch.utils.data.Sampler[int]):
     """A permutation that depends on the seed and the epoch alone, so that a run can be resumed."""
 
-    def __init__(self, examples: Examples, seed: int) -> None:
+    def __init__(self, examples: EpochExamples, seed: int) -> None:
         self._examples = examples
         self._seed = seed
         self._epoch = 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from edge_ser.export.data.leakage import require_no_leak
 from edge_ser.export.data.splits import PARTS, Split
 from edge_ser.export.evaluation.predictions import FoldResult, RunResult, read_fold, write_fold
 from edge_ser.export.models.config import FusionConfig
+from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.training.config import TrainingConfig, load_config
 from edge_ser.export.training.examples import Clips, column_statistics
 from edge_ser.export.training.fit import Fitting, average_predictions, fit
 from edge_ser.export.training.prediction import predict, smaller_subsets
 from edge_ser.export.training.run_data import RunData, load_run_data
+from edge_ser.export.training.tuned_speech import with_tuned_speech
 from edge_ser.file_writing import write_atomically
 
 PREDICTIONS = "predictions.json"
@@ -36,6 +39,7 @@ def train(
     *,
     cache: Path | None = None,
     speech: Path | None = None,
+    folds: Sequence[str] | None = None,
     trainer: Mapping[str, Any] | None = None,
     console: Console | None = None,
 ) -> RunResult:
@@ -50,6 +54,7 @@ def train(
         output: folder of the run; None takes ``runs/NAME``.
         cache: folder for encoded tokens; None takes ``runs/cache``.
         speech: Whisper weights; None takes the installed package.
+        folds: names of the folds to train; None trains all.
         trainer: further arguments of Lightning's Trainer.
         console: for progress; None shows none.
 
@@ -61,21 +66,34 @@ def train(
         config = load_config(config)
     output = output or Path("runs") / config.name
     guard_configuration(output, config)
-    loaded = load_run_data(
-        config, data, cache or Path("runs") / "cache", speech=speech, console=console
-    )
-    folds = []
+    cache = cache or Path("runs") / "cache"
+    loaded = load_run_data(config, data, cache, speech=speech, console=console)
+    results = []
     for split in loaded.splits:
+        if folds is not None and split.name not in folds:
+            continue
         leaks = require_no_leak(loaded.items, split, accept=config.accept_leaks)
         kept = output / split.name / PREDICTIONS
         if not kept.is_file():
-            result = _fold(config, loaded, split, leaks.warning, output, trainer, console)
+            started = time.monotonic()
+            own = with_tuned_speech(
+                config,
+                loaded,
+                split,
+                output / split.name,
+                cache,
+                speech=speech,
+                trainer=trainer,
+                console=console,
+            )
+            result = _fold(config, own, split, leaks.warning, output, trainer, console)
+            result = replace(result, seconds=time.monotonic() - started)
             write_fold(kept, result)
-        folds.append(read_fold(kept))
+        results.append(read_fold(kept))
         if console is not None:
-            hits = folds[-1].predicted == folds[-1].true
+            hits = results[-1].predicted == results[-1].true
             console.print(f"{config.name} {split.name}: accuracy {hits.mean():.3f}")
-    return RunResult(config.name, loaded.labels, tuple(folds))
+    return RunResult(config.name, loaded.labels, tuple(results))
 
 
 def guard_configuration(output: Path, config: TrainingConfig) -> None:
@@ -125,6 +143,63 @@ def fusion_config(config: TrainingConfig, loaded: RunData) -> FusionConfig:
     )
 
 
+def fit_part(
+    config: TrainingConfig,
+    loaded: RunData,
+    training: Sequence[int],
+    validation: Sequence[int] | None,
+    seed: int,
+    folder: Path,
+    *,
+    description: Mapping[str, Any] | None = None,
+    trainer: Mapping[str, Any] | None = None,
+    progress: bool = False,
+) -> Fusion:
+    """Train one fusion on some items.
+
+    Args:
+        config: of the run.
+        loaded: the run's data.
+        training: indices of the items that train; rare labels weigh more.
+        validation: indices of the items that stop training early, where the configuration wants
+            that; None for none.
+        seed: of everything.
+        folder: for checkpoints and logs; a stopped fit goes on from there.
+        description: what the checkpoint says of itself.
+        trainer: further arguments of Lightning's Trainer.
+        progress: whether a progress bar is drawn.
+    """
+    targets = loaded.targets
+    own = {m: [x[i] for i in training] for m, x in loaded.variants.items()}
+    labels = [targets[i] for i in training]
+    counts = np.bincount(labels, minlength=len(loaded.labels)).astype(np.float64)
+    weights = torch.tensor(counts.sum() / np.maximum(counts, 1) / len(counts), dtype=torch.float32)
+    early = config.optimisation.patience < config.optimisation.epochs
+    held: Clips | None = None
+    if validation is not None and early:
+        held = Clips(
+            {m: [x[i] for i in validation] for m, x in loaded.variants.items()},
+            [targets[i] for i in validation],
+        )
+    return fit(
+        Fitting(
+            fusion_config(config, loaded),
+            config.optimisation,
+            config.augmentation,
+            config.modality_dropout,
+            seed,
+            class_weights=weights,
+            description=description,
+            progress=progress,
+            trainer=trainer,
+        ),
+        Clips(own, labels, config.augmentation, seed),
+        held,
+        {m: column_statistics(x) for m, x in own.items()},
+        folder,
+    )
+
+
 def describe(
     config: TrainingConfig, loaded: RunData, split: Split, model: FusionConfig, seed: int
 ) -> dict[str, Any]:
@@ -160,41 +235,25 @@ def _fold(
     trainer: Mapping[str, Any] | None,
     console: Console | None,
 ) -> FoldResult:
-    started = time.monotonic()
     targets = loaded.targets
     early = config.optimisation.patience < config.optimisation.epochs
     # Where nothing is selected, the validation people train too.
     training = split.train if early else (*split.train, *split.validation)
-    own = {m: [x[i] for i in training] for m, x in loaded.variants.items()}
-    labels = [targets[i] for i in training]
-    counts = np.bincount(labels, minlength=len(loaded.labels)).astype(np.float64)
-    weights = torch.tensor(counts.sum() / np.maximum(counts, 1) / len(counts), dtype=torch.float32)
     model = fusion_config(config, loaded)
     logits: list[Tensor] = []
     fewer: dict[str, list[Tensor]] = {name: [] for name in smaller_subsets(model.inputs)}
     parameters = loaded.encoder_parameters
     for seed in config.seeds:
-        fusion = fit(
-            Fitting(
-                model,
-                config.optimisation,
-                config.augmentation,
-                config.modality_dropout,
-                seed,
-                class_weights=weights,
-                description=describe(config, loaded, split, model, seed),
-                progress=console is not None and console.is_terminal,
-                trainer=trainer,
-            ),
-            Clips(own, labels, config.augmentation, seed),
-            Clips(
-                {m: [x[i] for i in split.validation] for m, x in loaded.variants.items()},
-                [targets[i] for i in split.validation],
-            )
-            if early
-            else None,
-            {m: column_statistics(x) for m, x in own.items()},
+        fusion = fit_part(
+            config,
+            loaded,
+            training,
+            split.validation if early else None,
+            seed,
             output / split.name / f"seed-{seed}",
+            description=describe(config, loaded, split, model, seed),
+            trainer=trainer,
+            progress=console is not None and console.is_terminal,
         )
         parameters += sum(p.numel() for p in fusion.parameters())
         logits.append(predict(fusion, loaded.variants, split.test))
@@ -213,6 +272,6 @@ def _fold(
         np.array([targets[i] for i in split.test], np.int64),
         average_predictions(logits).double().numpy(),
         parameters,
-        time.monotonic() - started,
+        0.0,
         {name: average_predictions(several).double().numpy() for name, several in fewer.items()},
     )

@@ -37,7 +37,7 @@ from edge_ser.export.training.config import (
     SentenceData,
     TrainingConfig,
 )
-from edge_ser.export.training.run_encoding import EncodedItems, encode_items
+from edge_ser.export.training.run_encoding import encode_items, presence
 
 Tokens = npt.NDArray[np.floating]
 
@@ -169,13 +169,3 @@ def load_run_data(
 def with_problems(read: DataSet, items: tuple[Item, ...], problems: Iterable[Problem]) -> DataSet:
     """The data set with what was left of it, and why the rest is not."""
     return replace(read, items=items, problems=(*read.problems, *problems))
-
-
-def presence(encoded: EncodedItems) -> list[str]:
-    """A line for each modality that some items lack."""
-    lines = []
-    for modality, own in encoded.variants.items():
-        lacking = sum(len(x[0]) == 0 for x in own)
-        if lacking:
-            lines.append(f"{modality} is absent in {lacking} of {len(own)} items")
-    return lines

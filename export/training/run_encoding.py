@@ -19,6 +19,7 @@ from edge_ser.export.data.cache import Features
 from edge_ser.export.data.items import Item, Problem
 from edge_ser.export.data.ravdess import read_action_units
 from edge_ser.export.data.spans import cut_to_windows
+from edge_ser.export.encoders.face_backbone import FaceBackbone, load_face_backbone
 from edge_ser.export.encoders.speech import load_speech_encoder
 from edge_ser.export.encoders.text import PooledTextEncoder, load_text_encoder
 from edge_ser.export.models.acoustic import AcousticEncoder
@@ -66,6 +67,18 @@ def sources_of(of: RunDataConfig) -> EncoderSources:
     return EncoderSources() if isinstance(of, EmoDbData) else of.encoders
 
 
+def face_module(sources: EncoderSources) -> FaceBackbone | None:
+    """The user's own face encoder; None where the bundle's graph is used.
+
+    Raises:
+        ConfigError: if its weights cannot be read.
+    """
+    if sources.face is None:
+        return None
+    own = sources.face
+    return load_face_backbone(Path(own.weights), mean=own.mean, deviation=own.deviation)
+
+
 def encode_items(
     of: RunDataConfig,
     items: Sequence[Item],
@@ -96,7 +109,7 @@ def encode_items(
     bundle: BundleTokens | None = None
     if needs_bundle(of):
         sources = sources_of(of)
-        bundle = BundleTokens(load_bundle(sources.bundle), cache)
+        bundle = BundleTokens(load_bundle(sources.bundle), cache, face=face_module(sources))
         with closing(bundle):
             if isinstance(of, ManifestData):
                 cut, problems = cut_to_windows(encoded.items, bundle.maximum_seconds)
@@ -131,6 +144,16 @@ def encode_items(
         encoded.variants["video"] = _action_units(encoded.items, data)
     encoded.variants = {m: encoded.variants[m] for m in MODALITIES if m in encoded.variants}
     return encoded
+
+
+def presence(encoded: EncodedItems) -> list[str]:
+    """A line for each modality that some items lack."""
+    lines = []
+    for modality, own in encoded.variants.items():
+        lacking = sum(len(x[0]) == 0 for x in own)
+        if lacking:
+            lines.append(f"{modality} is absent in {lacking} of {len(own)} items")
+    return lines
 
 
 def needs_bundle(of: RunDataConfig) -> bool:

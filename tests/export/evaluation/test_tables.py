@@ -5,48 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from run_factory import LABELS, make_fold, make_run
 
 from edge_ser.errors import ConfigError
 from edge_ser.export.evaluation.metrics import score
 from edge_ser.export.evaluation.predictions import FoldResult, RunResult, read_fold, write_fold
 from edge_ser.export.evaluation.tables import markdown, paired_difference, scores
 
-LABELS = ("neutral", "happy", "sad")
-
-
-def _fold(
-    name: str, people: tuple[str, ...], right: float, seed: int, **more: object
-) -> FoldResult:
-    """Twelve clips of each person, of which a share is answered rightly."""
-    generator = np.random.default_rng(seed)
-    true = np.tile(np.arange(12) % 3, len(people))
-    answer = np.where(generator.random(len(true)) < right, true, (true + 1) % 3)
-    rows = np.log(np.where(np.eye(3)[answer] > 0, 0.8, 0.1))
-    return FoldResult(
-        name,
-        LABELS,
-        "people held out",
-        str(more.pop("warning", "")),
-        tuple(f"{p}-{i}" for p in people for i in range(12)),
-        tuple(p for p in people for _ in range(12)),
-        tuple("female" if int(p) % 2 else "male" for p in people for _ in range(12)),
-        true,
-        rows,
-        1_000_000,
-        60.0,
-        **more,
-    )
-
-
-def _run(right: float, **more: object) -> RunResult:
-    folds = [("f1", ("1", "2", "3")), ("f2", ("4", "5", "6"))]
-    return RunResult(
-        "a-run", LABELS, tuple(_fold(n, p, right, i, **more) for i, (n, p) in enumerate(folds))
-    )
-
 
 def test_a_score_is_the_mean_over_folds_with_spread_and_an_interval_over_people() -> None:
-    run = _run(0.7)
+    run = make_run(0.7)
     scored = scores(run)
     each = [score(f.predicted, f.true, 3) for f in run.folds]
     assert scored.accuracy.mean == pytest.approx(np.mean([m.accuracy for m in each]))
@@ -60,7 +28,7 @@ def test_a_score_is_the_mean_over_folds_with_spread_and_an_interval_over_people(
 
 
 def test_one_fold_claims_no_spread_and_items_without_a_person_stand_for_themselves() -> None:
-    one = _fold("only", ("1", "2"), 0.6, 3)
+    one = make_fold("only", ("1", "2"), 0.6, 3)
     nameless = FoldResult(
         **{**one.__dict__, "speakers": ("",) * 24, "sexes": ("",) * 24, "true": one.true}
     )
@@ -75,8 +43,8 @@ def test_one_fold_claims_no_spread_and_items_without_a_person_stand_for_themselv
 
 
 def test_ablation_stands_beside_the_score_with_what_it_costs() -> None:
-    full = _run(1.0)
-    worse = _run(0.5)
+    full = make_run(1.0)
+    worse = make_run(0.5)
     folds = tuple(
         FoldResult(**{**f.__dict__, "subsets": {"audio": w.log_probabilities}})
         for f, w in zip(full.folds, worse.folds, strict=True)
@@ -89,12 +57,14 @@ def test_ablation_stands_beside_the_score_with_what_it_costs() -> None:
 
 
 def test_a_leaky_score_says_so_in_its_table() -> None:
-    shown = markdown(scores(_run(0.9, warning="LEAKY SPLIT: training and test share 3 speakers")))
+    shown = markdown(
+        scores(make_run(0.9, warning="LEAKY SPLIT: training and test share 3 speakers"))
+    )
     assert "**LEAKY SPLIT: training and test share 3 speakers.**" in shown
 
 
 def test_differences_need_the_same_clips() -> None:
-    better, other = _run(0.9), _run(0.6)
+    better, other = make_run(0.9), make_run(0.6)
     gain = paired_difference(better, other)
     assert gain.mean == pytest.approx(scores(better).accuracy.mean - scores(other).accuracy.mean)
     fewer = RunResult("b", LABELS, better.folds[:1])
@@ -103,7 +73,9 @@ def test_differences_need_the_same_clips() -> None:
 
 
 def test_predictions_come_back_as_they_were_and_damage_is_told(tmp_path: Path) -> None:
-    one = _fold("f", ("1", "2"), 0.6, 3, subsets={"audio": np.zeros((24, 3))}, notes=("a note",))
+    one = make_fold(
+        "f", ("1", "2"), 0.6, 3, subsets={"audio": np.zeros((24, 3))}, notes=("a note",)
+    )
     write_fold(tmp_path / "f" / "predictions.json", one)
     read = read_fold(tmp_path / "f" / "predictions.json")
     assert np.allclose(read.log_probabilities, one.log_probabilities, atol=1e-5)
@@ -115,7 +87,7 @@ def test_predictions_come_back_as_they_were_and_damage_is_told(tmp_path: Path) -
 
 
 def test_the_json_of_a_score_holds_no_number_that_is_none() -> None:
-    run = _run(0.7)
+    run = make_run(0.7)
     true = np.where(run.folds[0].true == 2, 0, run.folds[0].true)
     fold = FoldResult(**{**run.folds[0].__dict__, "true": true})
     text = json.dumps(scores(RunResult("x", LABELS, (fold,))).to_dict(), allow_nan=False)

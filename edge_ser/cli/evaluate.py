@@ -1,0 +1,96 @@
+"""`edge-ser evaluate`: a bundle, a checkpoint or a finished run, on people that it never saw."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from edge_ser.cli.train import require_training
+from edge_ser.constants import MODALITIES, Modality
+from edge_ser.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge_ser.export.evaluation.predictions import RunResult
+
+
+class People(str, Enum):
+    """Whom a model is tested on."""
+
+    unseen = "unseen"
+    all = "all"
+
+
+def evaluate(
+    model: Annotated[
+        Path, typer.Argument(help="A bundle's folder, a checkpoint, or a finished run's folder.")
+    ],
+    data: Annotated[Path | None, typer.Option(help="Folder with the data sets.")] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="ravdess, emodb-original, emodb-cut, fer2013, goemotions, meld or manifest:FILE. "
+            "A checkpoint is tested on its own fold without it."
+        ),
+    ] = None,
+    people: Annotated[
+        People, typer.Option(help="unseen leaves out whom the model was trained on.")
+    ] = People.unseen,
+    accept_leaks: Annotated[
+        bool, typer.Option("--accept-leaks", help="Score known people; every table says so.")
+    ] = False,
+    modalities: Annotated[
+        str | None, typer.Option(help="What is shown, with commas [default: the protocol's].")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for scores.md, scores.json and pictures.")
+    ] = None,
+    backend: Annotated[str, typer.Option(help="What runs a bundle's graphs.")] = "onnxruntime",
+    cache: Annotated[Path | None, typer.Option(help="Folder of encoded tokens.")] = None,
+    speech: Annotated[
+        Path | None, typer.Option(help="Whisper weights [default: the installed package].")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Score a model: every label, confusion, people, sexes, and each modality removed.
+
+    A complete command: edge-ser evaluate runs/ravdess-audio --output scores
+    """
+    require_training("Evaluation")
+    from edge_ser.export.evaluation.subject import evaluate_model
+    from edge_ser.export.evaluation.tables import markdown, scores
+
+    console = Console(stderr=True, highlight=False)
+    result: RunResult = evaluate_model(
+        model,
+        data,
+        protocol=protocol,
+        people=people.value,
+        accept_leaks=accept_leaks,
+        modalities=_modalities(modalities),
+        backend=backend,
+        cache=cache,
+        speech=speech,
+        console=console,
+    )
+    scored = scores(result)
+    typer.echo(json.dumps(scored.to_dict(), ensure_ascii=False) if as_json else markdown(scored))
+    if output is not None:
+        from edge_ser.export.evaluation.pictures import write_report
+
+        for file in write_report(scored, output):
+            console.print(f"written: {file}", soft_wrap=True)
+
+
+def _modalities(names: str | None) -> tuple[Modality, ...] | None:
+    if names is None:
+        return None
+    wanted = {name.strip() for name in names.split(",")} - {""}
+    unknown = sorted(wanted - set(MODALITIES))
+    if unknown or not wanted:
+        raise ConfigError(f"--modalities takes some of {', '.join(MODALITIES)}, not {names!r}")
+    return tuple(m for m in MODALITIES if m in wanted)
