@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from edge_ser.adaptation import RunningStatistics
 from edge_ser.bundle_schema import SUBSETS, SubsetCalibration
@@ -97,6 +98,16 @@ def test_labels_of_another_bundle_are_refused(people: People) -> None:
         fit_adaptation(people, lambda _: None, _judge, ("neutral", "sad"), 1)
 
 
+@pytest.fixture
+def _one_thread() -> Iterator[None]:
+    """Many small batches: threads would wait for each other longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_one_thread")
 def test_the_default_bundle_gets_a_section_of_its_banks(people: People) -> None:
     banks = Banks(
         {part: {"audio": Bank([(t, t) for t in people.tokens[part]], [])} for part in PARTS},
