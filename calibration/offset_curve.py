@@ -35,6 +35,9 @@ OFFSETS_MS: Final = (-500, -375, -250, -125, 0, 125, 250, 375, 500)
 LENGTH: Final = 3 * SAMPLE_RATE // 2
 """Samples of an utterance and of the window that looks at it: 1.5 s."""
 
+TAKES: Final = 2
+"""How often each utterance is streamed, each time between others."""
+
 _SUBSET: Final = "audio+video"
 _FEWEST: Final = 6
 
@@ -70,6 +73,7 @@ def measure_offset(
         "moments": moments,
         "seed": seed,
         "length": LENGTH,
+        "takes": TAKES,
     }
     seen: dict[tuple[int, bool], Arrays] = {}
     for done, offset in enumerate(OFFSETS_MS):
@@ -114,9 +118,9 @@ def measure_offset(
     )
     return OffsetCurve(
         subset=_SUBSET,
-        protocol=f"{len(triples)} utterances of {LENGTH / SAMPLE_RATE:g} s, each streamed between "
-        f"two others with other labels; {pairing}; the decision's window is exactly the "
-        "utterance's sound; words are left out",
+        protocol=f"{len(triples) // TAKES} utterances of {LENGTH / SAMPLE_RATE:g} s, each streamed "
+        f"{TAKES} times between two others with other labels; {pairing}; the decision's window is "
+        "exactly the utterance's sound; words are left out",
         moments=len(triples),
         people=len(set(people)),
         points=points,
@@ -137,14 +141,18 @@ def reading(points: Sequence[OffsetPoint]) -> str:
         f"pictures belong to another utterance: the true label loses {-lost.cost.value:.3f} nats "
         f"of log-probability (95 %: {-lost.cost.high:.3f} to {-lost.cost.low:.3f}), "
         f"{1 - lost.same_label:.0%} of the decisions change, and accuracy moves by {moved:+.1f} "
-        f"points. With the aligner the loss there is {-held.cost.value:.3f} nats, "
+        f"points. With the aligner the loss there is {_loss(held.cost.value):.3f} nats, "
         f"{1 - held.same_label:.0%} of the decisions change; over all offsets it is at most "
-        f"{-min(kept):.3f} nats: pictures that have not arrived when the decision is due are "
+        f"{_loss(min(kept)):.3f} nats: pictures that have not arrived when the decision is due are "
         "missing, but none is taken for another moment's."
     )
     if lost.cost.high >= 0:
         said += " The interval of the loss without the aligner holds 0: these data do not prove it."
     return said
+
+
+def _loss(cost: float) -> float:
+    return max(0.0, -cost)
 
 
 def _outcome(
@@ -264,8 +272,8 @@ def _moments(utterances: Sequence[Utterance], count: int, seed: int) -> list[tup
     if len({u.label for u in utterances}) < 2:
         raise NoOffsetError("all recordings have one label: an offset has nothing to mix up")
     rng = np.random.default_rng(seed)
-    found = []
-    for middle in utterances[:count]:
+    found: list[tuple[Utterance, ...]] = []
+    for middle in [u for u in utterances[:count] for _ in range(TAKES)]:
         others = [u for u in utterances if u.label != middle.label]
         near = [u for u in others if u.person == middle.person]
         pool = near if len(near) >= UTTERANCES - 1 else others

@@ -195,6 +195,10 @@ class _StreamEncoders:
         del timer
         return Encoded(self._memory.tokens(np.ascontiguousarray(rows, np.float32)))
 
+    def audio(self, samples: FloatTensor, timer: StageTimer) -> Encoded:
+        del samples, timer
+        return Encoded(None, "sound is encoded from its rows")
+
     def text(self, words: str, timer: StageTimer) -> Encoded:
         del words, timer
         return Encoded(None, "words are left out")
@@ -209,9 +213,9 @@ class _StreamEncoders:
 
     def fuse(self, tokens: Mapping[Modality, FloatTensor]) -> Fused:
         parts: dict[Modality, Rows] = dict(tokens)
-        numbers = np.empty(0)
+        numbers = np.empty(0, np.float32)
         if "video" in parts:
-            numbers = parts["video"][:, -1]
+            numbers = np.asarray(parts["video"][:, -1], np.float32)
             parts["video"] = np.ascontiguousarray(parts["video"][:, :-1])
         logits = fuse_tokens(parts, self._manifest, self._session)
         calibration = self._manifest.calibration[subset_name(set(parts))]
@@ -296,7 +300,7 @@ def _arrivals(
 def _numbered(number: int) -> Picture:
     """A picture that says which one it is; no two are equal."""
     pixel = np.array([number & 255, number >> 8 & 255, 255], np.uint8)
-    return np.broadcast_to(pixel, (4, 4, 3)).copy()
+    return np.asarray(np.tile(pixel, (4, 4, 1)), np.uint8)
 
 
 def _number(image: Picture) -> int:

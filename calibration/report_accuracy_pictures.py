@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_ser.calibration.accuracy_result import (
     AccuracySection,
@@ -143,11 +143,11 @@ def _confusion(labels: Sequence[str], subset: SubsetAccuracy, variant: VariantAc
         axes.set_xlabel("answered label; numbers are % of the row's clips")
         axes.set_ylabel("true label")
 
-    wrong = [
+    wrong: list[tuple[float, str, str]] = [
         (count / sum(row), labels[i], labels[j])
         for i, row in enumerate(subset.confusion)
         for j, count in enumerate(row)
-        if i != j and sum(row)
+        if i != j and sum(row) > 0
     ]
     share, true, answered = max(wrong, default=(0.0, "", ""))
     mistaken = (
@@ -168,8 +168,8 @@ def _reliability(subsets: Sequence[SubsetAccuracy]) -> Picture:
     columns = 2
     rows = -(-len(subsets) // columns)
 
-    def paint(panels: Sequence[Axes] | Axes) -> None:
-        flat = panels if isinstance(panels, list) else [panels]
+    def paint(panels: Any) -> None:
+        flat: list[Axes] = panels if isinstance(panels, list) else [panels]
         for axes, subset in zip(flat, subsets, strict=False):
             axes.plot([0, 1], [0, 1], color=MUTED, lw=0.9, ls="--")
             most = max(b.clips for b in subset.reliability) or 1

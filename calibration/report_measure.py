@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -226,7 +227,10 @@ class Measurer:
     ) -> tuple[AccuracySection | None, tuple[RobustnessSection, ...]]:
         if data is None:
             return None, ()
-        return measure_on_data(self._request, self._bundle, bundles, data, self._parts, self._tell)
+        begun = time.perf_counter()
+        found = measure_on_data(self._request, self._bundle, bundles, data, self._parts, self._tell)
+        self._parts.seconds += time.perf_counter() - begun
+        return found
 
 
 def open_data(request: ReportRequest, bundle: Bundle) -> EvaluationData | None:

@@ -94,7 +94,9 @@ def picture(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_style(name)):
+    # The names of the settings are literal types in newer stubs, which a plain dictionary is not.
+    style: Any = _style(name)
+    with mpl.rc_context(style):
         figure: Figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.subplots(*panels, squeeze=False).ravel().tolist()

@@ -57,7 +57,8 @@ def report(
         Path | None, typer.Option(help="Clip that latency is measured with [default: the demo].")
     ] = None,
     int8_clips: Annotated[
-        Path | None, typer.Option(help="Folder of clips that int8 ranges are measured on.")
+        Path | None,
+        typer.Option("--calibration", help="Folder of clips that int8 ranges are measured on."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many labelled clips.")] = 500,
     robustness: Annotated[

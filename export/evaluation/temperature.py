@@ -118,7 +118,7 @@ def fit_calibration(
     if len(true) < 20:
         raise ConfigError(f"{len(true)} items are too few to fit a calibration; 20 are needed")
     _, who, clips = np.unique(np.asarray(people), return_inverse=True, return_counts=True)
-    weights = evidence / (1 + (clips[who] - 1) * LIKENESS)
+    weights = np.asarray(evidence / (1 + (clips[who] - 1) * LIKENESS), np.float64)
     count = logits.shape[1]
     biased = with_bias and np.bincount(true, minlength=count).min() >= FEWEST_OF_A_LABEL
     posterior = _Posterior(logits, true, weights, biased=bool(biased))
@@ -169,7 +169,7 @@ class _Posterior:
             won, at, loss = loss - below, there, below
             if won < _CLOSE:
                 break
-        return at
+        return np.asarray(at, np.float64)
 
     def _scaled(self, at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.asarray(self._logits * np.exp(-at[0]) + at[1:])
