@@ -71,11 +71,11 @@ endef
 
 test-cpp: $(TEST_ENV)/.installed
 	$(call build-cpp,cpp,-DCMAKE_BUILD_TYPE=Release)
-	$(BIN)/ctest --test-dir build/cpp --output-on-failure
+	$(BIN)/ctest --test-dir build/cpp --output-on-failure -j $(JOBS)
 	$(call build-cpp,cpp-asan,-DCMAKE_BUILD_TYPE=RelWithDebInfo -DEDGE_SER_SANITIZE=address$(comma)undefined)
-	$(BIN)/ctest --test-dir build/cpp-asan --output-on-failure
+	$(BIN)/ctest --test-dir build/cpp-asan --output-on-failure -j $(JOBS)
 	$(call build-cpp,cpp-tsan,-DCMAKE_BUILD_TYPE=RelWithDebInfo -DEDGE_SER_SANITIZE=thread)
-	$(BIN)/ctest --test-dir build/cpp-tsan --output-on-failure
+	$(BIN)/ctest --test-dir build/cpp-tsan --output-on-failure -j $(JOBS)
 
 # ---- fuzz: Clang only, some minutes, so not part of `make test` ------------------------------------
 fuzz: $(TEST_ENV)/.installed

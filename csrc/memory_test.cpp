@@ -48,7 +48,7 @@ TEST_CASE("a front-end takes less than 2 MB and allocates nothing while it runs"
   for (std::size_t i = 0; i < chunk.size(); ++i) chunk[i] = static_cast<float>(i % 97) * 0.01f;
   const std::size_t warm = allocations;
   std::size_t emitted = 0, pitch_frames = 0;
-  for (int i = 0; i < 5000; ++i) {
+  for (int i = 0; i < 1000; ++i) {
     const std::span<const float> at16(sound.data(), front.resampler.accept(chunk, sound));
     front.log_mel.accept(at16, frames);
     front.energy.accept(at16, frames);
@@ -60,8 +60,8 @@ TEST_CASE("a front-end takes less than 2 MB and allocates nothing while it runs"
     emitted += wide;
   }
   CHECK(allocations == warm);
-  CHECK(emitted > 9900);
-  CHECK(pitch_frames > 9900);
+  CHECK(emitted > 1900);
+  CHECK(pitch_frames > 1900);
 }
 
 TEST_CASE("after 72 hours of samples nothing was allocated and a frame is the frame of hour 0") {

@@ -194,7 +194,7 @@ def _graphs(
         tell("text")
         text = load_text_encoder(sources.text)
         module = PooledTextEncoder(text) if text.pooling == "last" else text
-        vocabulary = int(getattr(text.backbone.config, "vocab_size", 1000))  # type: ignore[arg-type]
+        vocabulary = int(getattr(text.backbone.config, "vocab_size", 1000))
         export_text(module.eval(), folder / "text.onnx", vocabulary=vocabulary)
         graphs["text"] = GraphFile(
             folder / "text.onnx", f"{Path(sources.text).name}, as given", _AS_GIVEN
@@ -322,7 +322,8 @@ def _scores(scored: RunScores, known: str) -> list[Score]:
         )
 
     rows = []
-    for subset, part in ((known, scored), *scored.subsets.items()):
+    parts: list[tuple[str, Any]] = [(known, scored), *scored.subsets.items()]
+    for subset, part in parts:
         rows.append(made(subset, part.accuracy, "accuracy", scored.chance_accuracy))
         rows.append(made(subset, part.recall, "unweighted average recall", scored.chance_recall))
     return rows

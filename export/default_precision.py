@@ -147,8 +147,9 @@ def measure(
         if data is None:
             raise ConfigError("name the folder of data (--data), or sets of clips")
         tell(f"reading the {part} part")
-        write_clip_set(bundle, data, part, keep / part, count)
-        return keep / part
+        chosen: Path = keep / part
+        write_clip_set(bundle, data, part, chosen, count)
+        return chosen
 
     calibration = made(calibration, "train", _CALIBRATION_CLIPS)
     held_out = read_clips(made(clips, "test", None), bundle.manifest, limit)

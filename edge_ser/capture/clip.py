@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol
@@ -142,7 +142,7 @@ class Clip(ABC):
 
     def segments(
         self, seconds: float = 10.0, frames_per_second: float | None = 5.0
-    ) -> Iterator[Segment]:
+    ) -> Generator[Segment, None, None]:
         """Give the whole clip as consecutive segments, holding one at a time in memory.
 
         Args:
@@ -182,7 +182,9 @@ class Clip(ABC):
     def _after_reading(self, end: int) -> None:  # noqa: B027 - most have nothing to judge
         """Judge what was read, once all of it was; `end` is the time where the clip ended."""
 
-    def _segments(self, length: int, sampler: PictureSampler | None) -> Iterator[Segment]:
+    def _segments(
+        self, length: int, sampler: PictureSampler | None
+    ) -> Generator[Segment, None, None]:
         sound, pictures = self._open_tracks(sampler)
         tracks = [t for t in (sound, pictures) if t is not None]
         try:

@@ -21,9 +21,7 @@ def export(
     output: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
     data: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder with the data sets: calibrates, and puts scores into the card."
-        ),
+        typer.Option(help="Folder with the data sets: calibrates, and puts scores into the card."),
     ] = None,
     base: Annotated[
         Path | None,

@@ -119,7 +119,7 @@ def _pieces(item: Item, maximum_seconds: float) -> list[Item]:
         )
         return [replace(item, transcript=words)]
     edges = [first + round((end - first) * i / count) for i in range(count + 1)]
-    made = []
+    made: list[Item] = []
     for low, high in pairwise(edges):
         words = None
         if spoken is not None:

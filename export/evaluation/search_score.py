@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from edge_ser.export.evaluation.predictions import RunResult
+from edge_ser.export.evaluation.predictions import FoldResult, RunResult
 from edge_ser.export.evaluation.search_tables import Found, choices
 from edge_ser.export.training.run import train
 from edge_ser.export.training.search import Search
@@ -33,7 +33,7 @@ def score_choices(
         cache: folder of encoded tokens.
         console: for progress.
     """
-    folds = []
+    folds: list[FoldResult] = []
     labels: tuple[str, ...] = ()
     for fold, one in choices(found).items():
         result = train(

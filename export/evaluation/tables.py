@@ -271,7 +271,8 @@ def _counts(
 ) -> Counts:
     place = {name: i for i, name in enumerate(sorted(set(people)))}
     counts = np.zeros((len(place), labels, labels), np.float64)
-    np.add.at(counts, ([place[p] for p in people], true, predicted), 1.0)
+    who = np.array([place[p] for p in people], np.int64)
+    np.add.at(counts, (who, true, predicted), 1.0)
     return counts
 
 

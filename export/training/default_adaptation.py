@@ -14,7 +14,8 @@ from edge_ser.export.training.adaptation import Tokens
 from edge_ser.export.training.default_data import Banks
 from edge_ser.export.training.default_fusion import Calibrated
 from edge_ser.export.training.encoding import SoundTokens
-from edge_ser.export.training.examples import Example, collate
+from edge_ser.export.training.example import Example
+from edge_ser.export.training.examples import collate
 from edge_ser.export.training.fitted_adaptation import FittedAdaptation, People, fit_adaptation
 from edge_ser.export.training.fusion_task import logits_of
 from edge_ser.fusion import calibrated

@@ -108,7 +108,7 @@ def fit_adaptation(
     for columns, scale, prior_count in product(
         (range(width - prosody), range(width)), (False, True), PRIOR_COUNTS
     ):
-        options = {"columns": columns, "scale": scale, "prior_count": prior_count}
+        options: dict[str, Any] = {"columns": columns, "scale": scale, "prior_count": prior_count}
         recall = moved("validation", protocol="neutral-4", **options)[1].recall
         if recall > best:
             best, chosen = recall, options

@@ -11,7 +11,8 @@ from torch import Tensor
 from edge_ser.bundle_schema import subset_name
 from edge_ser.constants import MODALITIES, Modality
 from edge_ser.export.models.fusion import Fusion
-from edge_ser.export.training.examples import Clips, Tokens, collate
+from edge_ser.export.training.example import Tokens
+from edge_ser.export.training.examples import Clips, collate
 from edge_ser.export.training.fusion_task import logits_of
 
 

@@ -143,7 +143,8 @@ def _tune(
         ),
     )
     results = tuner.fit()
-    errors = [result.error for result in results if result.error is not None]
+    each = [results[number] for number in range(len(results))]
+    errors = [result.error for result in each if result.error is not None]
     for error in errors:
         cause = getattr(error, "cause", None) or error
         if isinstance(cause, EdgeSerError):

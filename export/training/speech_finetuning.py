@@ -114,7 +114,7 @@ def mask_spectrum(
         width = int(generator.integers(0, int(frames * config.time_mask_share) + 1))
         start = int(generator.integers(0, frames - width + 1))
         out[:, start : start + width] = mean
-    return out
+    return np.asarray(out, np.float32)
 
 
 def collate_sound(examples: Sequence[tuple[npt.NDArray[np.float32], int]]) -> SoundBatch:
