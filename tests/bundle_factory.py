@@ -142,7 +142,9 @@ def make_bundle(folder: Path, change: Callable[[dict[str, Any]], None] | None = 
         source = shipped.folder / entry["file"]
         entry["file"] = source.name
         (folder / source.name).write_bytes(source.read_bytes())
-    manifest.update(name="tiny", version="0.0.1", labels=list(LABELS), scores=[], documents={})
+    manifest.update(
+        name="tiny", version="0.0.1", labels=list(LABELS), scores=[], documents={}, adaptation=None
+    )
     manifest["graphs"] |= {
         "acoustic": _acoustic(folder / "acoustic.onnx"),
         "text": _text(folder / "text.onnx"),
