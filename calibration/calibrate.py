@@ -6,7 +6,7 @@ with a calibration that was fitted on the others. What is written is fitted on e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -38,6 +38,7 @@ from edge_ser.export.evaluation.metrics import (
 )
 from edge_ser.export.evaluation.temperature import (
     FEWEST_OF_A_LABEL,
+    Logits,
     confidence_for_coverage,
     fit_calibration,
 )
@@ -169,22 +170,51 @@ def too_little(found: SubsetLogits) -> str:
     return ""
 
 
-def cross_fitted(found: SubsetLogits, *, with_bias: bool) -> Probabilities:
-    """Probabilities [n, labels] of each fold under a calibration fitted on the other folds."""
+def refined(
+    old: SubsetCalibration,
+    logits: Logits,
+    true: Labels,
+    people: Sequence[str],
+    *,
+    with_bias: bool,
+) -> SubsetCalibration:
+    """A calibration that moves away from the old one as far as these people prove.
+
+    The old calibration rests on people, too: where there is little evidence it stays.
+
+    Args:
+        old: of the bundle; without its biases where none are wanted.
+        logits: float64 [n, labels], as the fusion gives them.
+        true: int64 [n].
+        people: [n]; who each clip is of.
+        with_bias: whether biases are wanted.
+    """
+    bias = np.asarray(old.bias or [0.0] * logits.shape[1]) if with_bias else 0.0
+    fitted = fit_calibration(logits / old.temperature + bias, true, people, with_bias=with_bias)
+    moved = bias / fitted.temperature + np.asarray(fitted.bias or 0.0)
+    return SubsetCalibration(
+        temperature=old.temperature * fitted.temperature,
+        bias=tuple(map(float, moved - moved.mean())) if np.any(moved) else (),
+    )
+
+
+def cross_fitted(
+    found: SubsetLogits, old: SubsetCalibration | None = None, *, with_bias: bool
+) -> Probabilities:
+    """Probabilities [n, labels] of each fold under a calibration refined on the other folds."""
+    old = old or SubsetCalibration()
     answers = np.empty_like(found.logits)
     people = np.asarray(found.people)
     for fold in np.unique(found.folds):
         inside = found.folds == fold
-        fitted = fit_calibration(
+        new = refined(
+            old,
             found.logits[~inside],
             found.true[~inside],
             people[~inside].tolist(),
             with_bias=with_bias,
         )
-        answers[inside] = calibrated(
-            found.logits[inside],
-            SubsetCalibration(temperature=fitted.temperature, bias=fitted.bias),
-        )
+        answers[inside] = calibrated(found.logits[inside], new)
     return answers
 
 
@@ -227,11 +257,10 @@ def _fit(
     with_bias: bool,
     seed: int,
 ) -> tuple[SubsetCalibration, SubsetFit]:
-    fitted = fit_calibration(found.logits, found.true, found.people, with_bias=with_bias)
-    after = cross_fitted(found, with_bias=with_bias)
+    after = cross_fitted(found, old, with_bias=with_bias)
     threshold = threshold_for(wanted, after, found.true)
-    new = SubsetCalibration(
-        temperature=fitted.temperature, bias=fitted.bias, minimum_confidence=threshold
+    new = refined(old, found.logits, found.true, found.people, with_bias=with_bias).model_copy(
+        update={"minimum_confidence": threshold}
     )
     confidence = after.max(1)
     hit = after.argmax(1) == found.true
@@ -240,7 +269,7 @@ def _fit(
     certain = order[: max(1, round((1 - ABSTAIN_SHARE) * len(order)))]
     rare = np.bincount(found.true, minlength=len(data.labels)).min()
     no_bias = None
-    if not fitted.bias:
+    if not new.bias:
         no_bias = (
             f"a label has only {rare} clips, and {FEWEST_OF_A_LABEL} of each are needed"
             if with_bias
