@@ -72,6 +72,9 @@ def run_search(
         ConfigError: if search, data or splits cannot be used, the cluster does not answer, or a
             job fails.
     """
+    if address is None:
+        # Otherwise Ray's servers listen to every network; it is read when Ray is imported.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     try:
         import ray  # noqa: F401
         from ray import tune  # noqa: F401
@@ -125,8 +128,16 @@ def _tune(
     from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 
     class Told(Callback):
+        def __init__(self, of: Callable[[], None] | None = None) -> None:
+            self.of = of
+
+        def __getstate__(self) -> dict[str, Any]:
+            # Ray writes its callbacks down, and a progress bar cannot be written.
+            return {"of": None}
+
         def on_trial_complete(self, *_: Any, **__: Any) -> None:
-            tell()
+            if self.of is not None:
+                self.of()
 
     tuner = Tuner(
         tune.with_resources(_job_class(), {"cpu": threads}),
@@ -138,7 +149,7 @@ def _tune(
             name=f"ray-{int(time.time())}",
             storage_path=str(output / "ray"),
             verbose=0,
-            callbacks=[Told()],
+            callbacks=[Told(tell)],
             failure_config=FailureConfig(max_failures=0),
         ),
     )
@@ -208,7 +219,11 @@ def _ray(address: str | None, cpus: int) -> Iterator[None]:
 
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        # Bound to the loopback address, servers of Ray are out of reach of other machines.
+        # Bound to the loopback address, servers of Ray are out of reach of other machines; the
+        # constant is set again for programs that had imported Ray before.
+        from ray._private import ray_constants
+
+        ray_constants.ENABLE_RAY_CLUSTER = False
         options |= {
             "address": "local",
             "num_cpus": max(cpus, 1),
