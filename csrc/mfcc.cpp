@@ -24,8 +24,9 @@ void MfccOptions::validate() const {
   mel.validate();
   require(num_ceps >= 1 && num_ceps <= mel.num_mels, "num_ceps", num_ceps,
           "1 to mel.num_mels (" + std::to_string(mel.num_mels) + ")");
-  require(std::isfinite(lifter) && lifter >= 0.0 && lifter <= 1e6, "lifter", lifter,
-          "0 (none) to 1e6");
+  // Below 1 it would turn more than once a cepstrum, and near 0 overflow.
+  require(lifter == 0.0 || (lifter >= 1.0 && lifter <= 1e6), "lifter", lifter,
+          "0 (none), or 1 to 1e6");
 }
 
 MfccTransform::MfccTransform(const MfccOptions& options, SimdLevel level)

@@ -72,4 +72,8 @@ TEST_CASE("MFCC options that make no sense are refused") {
   CHECK_THROWS_AS(with(13, 0, 0, false).validate(), std::invalid_argument);
   CHECK_THROWS_AS(with(13, 13, -1, false).validate(), std::invalid_argument);
   CHECK_THROWS_AS(with(0, 0, 0, false).validate(), std::invalid_argument);
+  // sin(pi n / L) of an L near 0 is not a number.
+  for (const double lifter : {5e-324, 1e-300, 0.5, 2e6, std::nan(""), HUGE_VAL}) {
+    CHECK_THROWS_AS(with(13, 13, lifter, false).validate(), std::invalid_argument);
+  }
 }
