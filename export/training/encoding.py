@@ -15,6 +15,7 @@ from rich.console import Console
 from torch import nn
 
 from edge_ser.bundle_schema import AudioFrontendConfig, TextFrontendConfig
+from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import EdgeSerError, MediaError
 from edge_ser.export.data.cache import FeatureCache, Features
 from edge_ser.export.data.items import Item, content
@@ -39,6 +40,20 @@ def fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def sound_fingerprint(frontend: AudioFrontend) -> str:
+    """SHA-256 of the features of a fixed sound: part of a feature's key.
+
+    Options say what a kernel was asked for, not how it answers: features of a kernel that has been
+    changed since must not be mixed with new ones. Rounded, so that processors agree as a rule.
+    """
+    seconds = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    phase = 2 * np.pi * (120.0 * seconds + 40.0 * seconds**2)
+    tone = sum(np.sin(k * phase) / k for k in range(1, 9)) * (seconds < 0.7)
+    noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE)
+    rows = frontend.rows((0.1 * tone + 0.003 * noise).astype(np.float32))
+    return hashlib.sha256(np.round(rows, 2).tobytes()).hexdigest()
+
+
 class SoundTokens:
     """Sound through the front-end and the acoustic encoder.
 
@@ -56,6 +71,7 @@ class SoundTokens:
             "acoustic": fingerprint(acoustic),
             "samples_per_token": acoustic.samples_per_token,
             "frontend": config.model_dump(),
+            "kernels": sound_fingerprint(self._frontend),
         }
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Tokens:

@@ -26,9 +26,16 @@ from edge_ser.errors import ConfigError
 from edge_ser.export.data.cache import FeatureCache, Features
 from edge_ser.export.data.items import Item
 from edge_ser.export.data.spans import read_spans
-from edge_ser.export.training.encoding import face_picture, fingerprint, half, item_generator
+from edge_ser.export.training.encoding import (
+    face_picture,
+    fingerprint,
+    half,
+    item_generator,
+    sound_fingerprint,
+)
 from edge_ser.export.training.picture_augmentation import PictureAugmentation, augment_picture
 from edge_ser.export.training.sound_augmentation import SoundAugmentation, augment_sound
+from edge_ser.frontends.audio import AudioFrontend
 from edge_ser.runtime.onnxruntime import OnnxRuntimeSession
 from edge_ser.timing import StageTimer
 
@@ -92,6 +99,7 @@ class BundleTokens:
             ]
 
         settings = self._settings("acoustic", frontend.model_dump(), options, number)
+        settings["kernels"] = sound_fingerprint(AudioFrontend(frontend))
         return self._features("audio", settings, items, compute, "sound", console)
 
     def words(self, items: Sequence[Item], *, console: Console | None = None) -> Features:
