@@ -14,7 +14,7 @@ from typing import Final, Literal
 import numpy as np
 
 from edge_ser.bundle import Bundle
-from edge_ser.bundle_schema import SUBSETS, SubsetCalibration
+from edge_ser.bundle_schema import SUBSETS, SubsetCalibration, next_version
 from edge_ser.calibration.calibration_result import (
     CalibrationFigures,
     CalibrationReport,
@@ -148,12 +148,6 @@ def calibrate(
             notes=tuple(_notes(fits, wanted)),
         ),
     )
-
-
-def next_version(version: str) -> str:
-    """A version with its last number raised by one."""
-    major, minor, patch = version.split(".")
-    return f"{major}.{minor}.{int(patch) + 1}"
 
 
 def too_little(found: SubsetLogits) -> str:

@@ -245,3 +245,9 @@ class BundleManifest(_Strict):
     def files(self) -> list[FileEntry]:
         """Every file that the manifest lists."""
         return [*self.graphs.values(), self.tokenizer, *self.documents.values()]
+
+
+def next_version(version: str) -> str:
+    """A version with its last number raised by one."""
+    major, minor, patch = version.split(".")
+    return f"{major}.{minor}.{int(patch) + 1}"

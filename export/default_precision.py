@@ -23,6 +23,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from edge_ser.bundle import Bundle, default_bundle_path, load_bundle
+from edge_ser.bundle_schema import next_version
 from edge_ser.errors import ConfigError, EdgeSerError
 from edge_ser.export.clip_features import write_clip_set
 from edge_ser.export.compare import VariantReport, compare
@@ -227,7 +228,7 @@ def _accuracy(subset: str, report: VariantReport) -> tuple[str, ...]:
 
 
 def apply(bundle: Bundle, chosen: Bundle, reports: Sequence[VariantReport], choice: Choice) -> None:
-    """Put the graphs of the chosen precision in the place of the bundle's, with the figures.
+    """Put the graphs of the chosen precision in the place of the bundle's, as its next version.
 
     Raises:
         ConfigError: the bundle's folder cannot be written.
@@ -241,7 +242,8 @@ def apply(bundle: Bundle, chosen: Bundle, reports: Sequence[VariantReport], choi
             "variants": [asdict(r) for r in reports],
         },
     }
-    write_derived(chosen, bundle.folder, {}, report)
+    version = next_version(bundle.manifest.version)
+    write_derived(chosen, bundle.folder, {}, report, version=version)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -70,6 +70,8 @@ def write_derived(
     output: Path,
     graphs: Mapping[GraphName, NewGraph],
     report: Mapping[str, Any],
+    *,
+    version: str | None = None,
 ) -> Bundle:
     """Write a bundle with these graphs and everything else of the source, whole or not at all.
 
@@ -80,6 +82,7 @@ def write_derived(
         output: the new folder.
         graphs: content of every graph that changes.
         report: written beside the graphs as `REPORT_NAME`.
+        version: of the new bundle; None keeps the source's.
 
     Raises:
         ConfigError: the output cannot be written, or must not be replaced.
@@ -90,7 +93,7 @@ def write_derived(
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as folder:
             fresh = Path(folder) / "new"
-            _fill(source, fresh, graphs, report)
+            _fill(source, fresh, graphs, report, version or source.manifest.version)
             load_bundle(fresh)
             if output.exists():
                 output.rename(Path(folder) / "old")
@@ -105,6 +108,7 @@ def _fill(
     folder: Path,
     graphs: Mapping[GraphName, NewGraph],
     report: Mapping[str, Any],
+    version: str,
 ) -> None:
     manifest = source.manifest
     changed = {manifest.graphs[name].file for name in graphs}
@@ -130,7 +134,9 @@ def _fill(
     documents[REPORT_DOCUMENT] = FileEntry(
         file=REPORT_NAME, sha256=hashlib.sha256(text).hexdigest()
     )
-    new = manifest.model_copy(update={"graphs": entries, "documents": documents})
+    new = manifest.model_copy(
+        update={"version": version, "graphs": entries, "documents": documents}
+    )
     checked = BundleManifest.model_validate(new.model_dump(mode="json"))
     card = documents.get("card")
     if card is not None and (folder / card.file).is_file():
@@ -140,9 +146,11 @@ def _fill(
 
 
 def _refreshed_card(folder: Path, file: str, manifest: BundleManifest) -> FileEntry:
-    """Write the card anew with the arithmetic and sizes that the graphs have now."""
+    """Write the card anew with the version, arithmetic and sizes that the bundle has now."""
     path = folder / file
     lines = path.read_text("utf-8").split("\n")
+    if lines[0].startswith("# "):
+        lines[0] = f"# {manifest.name} {manifest.version}"
     heads = [i for i, line in enumerate(lines) if line.startswith("## ")]
     start = next((i for i in heads if lines[i] == GRAPHS_HEAD), None)
     if start is not None:

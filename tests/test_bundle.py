@@ -10,7 +10,7 @@ import pytest
 from bundle_factory import make_bundle
 
 from edge_ser.bundle import check_files, default_bundle_path, load_bundle, read_manifest
-from edge_ser.bundle_schema import SUBSETS, BundleManifest, subset_name
+from edge_ser.bundle_schema import SUBSETS, BundleManifest, next_version, subset_name
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import BundleError
 
@@ -165,3 +165,7 @@ def test_biases_that_do_not_fit_the_labels_are_refused(tmp_path: Path, bias: lis
 
     with pytest.raises(BundleError, match="bias"):
         read_manifest(make_bundle(tmp_path, change))
+
+
+def test_the_last_number_of_a_version_is_raised() -> None:
+    assert next_version("0.1.9") == "0.1.10"

@@ -20,7 +20,6 @@ from edge_ser.calibration.calibrate import (
     calibrate,
     cross_fitted,
     error_of_a_perfect_model,
-    next_version,
     threshold_for,
     too_little,
 )
@@ -91,10 +90,6 @@ def test_too_little_says_what_is_lacking() -> None:
     assert "two folds" in too_little(one_fold)
     one_label = replace(whole, true=np.zeros_like(whole.true))
     assert "one label" in too_little(one_label)
-
-
-def test_the_last_number_of_a_version_is_raised() -> None:
-    assert next_version("0.1.9") == "0.1.10"
 
 
 @pytest.fixture(scope="module")

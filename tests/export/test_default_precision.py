@@ -8,6 +8,7 @@ import pytest
 from small_networks import make_clips, make_small_bundle
 
 from edge_ser.bundle import load_bundle
+from edge_ser.bundle_schema import next_version
 from edge_ser.errors import ConfigError
 from edge_ser.export.compare import Times, VariantReport
 from edge_ser.export.default_precision import SECTION, choose, main
@@ -64,6 +65,7 @@ def test_the_command_measures_writes_and_applies(tmp_path: Path) -> None:
     chosen = report["chosen"]["precision"]
     assert f"Chosen: {chosen}, " in text
     assert after.manifest.labels == before.manifest.labels
+    assert after.manifest.version == next_version(before.manifest.version)
     assert len(report["chosen"]["variants"]) == 3
     if chosen == "int8":
         # Ranges stay with the bundle: int8 for a GPU needs no clips again.
