@@ -165,7 +165,8 @@ class _Choice:
             # Layers without a range were left in float in the source because they are sensitive.
             left += [n.name for n in self.layers if n.input[0] not in self.ranges]
             left = list(dict.fromkeys(left))
-            return Int8Graph(self.quantize(self.model, self.ranges, left), tuple(left))
+        # Without clips, probes tell which layers are too sensitive: the source may have carried
+        # ranges of layers that its own form of int8 did not use them for.
         table: Sequence[LayerSensitivity] = ()
         if search:
 

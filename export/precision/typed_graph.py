@@ -105,11 +105,11 @@ def typed_graph(
         fp16: half precision; with `int8` for the layers that are not quantised.
         int8: 8 bits, in the form that the target takes.
         samples: inputs of the graph, at least one: real ones, or probes.
-        calibrated: whether `samples` are real, so that ranges and sensitivity may be measured on
-            them; ranges that the source carries are used otherwise.
+        calibrated: whether `samples` are real, so that ranges may be measured on them; ranges that
+            the source carries are used otherwise.
         method: how ranges are picked.
         exclude: layers to leave in float whatever is measured.
-        limit: see `SENSITIVITY_LIMIT`; layers are left automatically only where calibrated.
+        limit: see `SENSITIVITY_LIMIT`.
         sensitivity: whether to measure every layer also where none must be left.
         everything: see `Int8Options`.
 
