@@ -17,11 +17,13 @@ from rich.console import Console
 from edge_ser.errors import ConfigError, EdgeSerError
 from edge_ser.export.evaluation.predictions import RunResult, read_fold
 from edge_ser.export.evaluation.tables import RunScores, markdown, paired_difference, scores
+from edge_ser.export.measured_section import host
 from edge_ser.export.training.config import load_config
 from edge_ser.export.training.run import PREDICTIONS, read_configuration, train
 
 CONFIGS: Final = Path(__file__).parent.parent / "configs"
 COMMAND: Final = "python -m edge_ser.export.evaluation.results --data DIR --output docs/results.md"
+PACKAGES: Final = ("edge-ser", "torch", "lightning")
 PAIRS: Final = (
     ("ravdess-audio-units-hybrid", "ravdess-audio-units-early"),
     ("ravdess-audio-units-hybrid", "ravdess-audio-units-late"),
@@ -71,6 +73,7 @@ def document(results: Mapping[str, RunResult], pairs: Sequence[tuple[str, str]] 
             gain = paired_difference(results[first], results[second])
             lines.append(f"| {first} less {second} | {gain.points()} |")
     lines += ["", "## Every run", "", *(markdown(s) for s in scored.values())]
+    lines += [f"Training takes wall-clock time on {host(PACKAGES)}."]
     return "\n".join(lines) + "\n"
 
 
