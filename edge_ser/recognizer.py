@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
@@ -18,6 +17,7 @@ from edge_ser.bundle import Bundle, load_bundle
 from edge_ser.capture.clip import Clip, Segment, check_positive, sample_count
 from edge_ser.capture.media import clip_from_arrays, open_clip
 from edge_ser.capture.transcript import Transcript, find_sidecar, read_transcript
+from edge_ser.closing import ClosedOnExit
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.encoders import Encoded, EncodedFaces, Encoders
 from edge_ser.errors import ConfigError, MediaError
@@ -45,7 +45,7 @@ DEFAULT_HOP: Final = 0.5
 """Seconds between two decisions of a timeline."""
 
 
-class EdgeRecognizer:
+class EdgeRecognizer(ClosedOnExit):
     """Recognises emotion in clips with one loaded bundle.
 
     Thread contract: immutable after construction; every method may be called from any thread, also
@@ -294,17 +294,6 @@ class EdgeRecognizer:
         """Free the graphs; a second call does nothing. Do not call it while another call runs."""
         self._closed = True
         self._encoders.close()
-
-    def __enter__(self) -> EdgeRecognizer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _speaker(self, profile: Profile | None) -> SpeakerMap | None:
         return None if profile is None else profile.speaker_map(self.bundle)

@@ -18,6 +18,7 @@ from edge_ser.bundle import Bundle
 from edge_ser.capture.arrays import HIGHEST_RATE, LOWEST_RATE
 from edge_ser.capture.clip import Samples
 from edge_ser.capture.sound_track import full_scale
+from edge_ser.closing import ClosedOnExit
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
 from edge_ser.profile import Profile
@@ -37,7 +38,7 @@ AUDIO_QUEUE: Final = 10 * SAMPLE_RATE
 _LOG = logging.getLogger("edge_ser.stream")
 
 
-class EmotionStream:
+class EmotionStream(ClosedOnExit):
     """One live conversation. `EdgeRecognizer.stream` makes it.
 
     Thread contract: every method may be called from any thread. A push copies what it is given,
@@ -285,17 +286,6 @@ class EmotionStream:
             self._thread.join(timeout)
         delivered = self._outbox.join(max(deadline - time.monotonic(), 0.0))
         return delivered and not self._thread.is_alive()
-
-    def __enter__(self) -> EmotionStream:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     async def __aenter__(self) -> EmotionStream:
         return self

@@ -6,16 +6,16 @@ of its sound and its pictures begins.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_ser.closing import ClosedOnExit
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
 
@@ -111,7 +111,7 @@ class PictureSampler:
         return True
 
 
-class Clip(ABC):
+class Clip(ClosedOnExit):
     """A finished recording with sound, pictures or both.
 
     A context manager. `segments` may be called again and starts from the beginning each time. Not
@@ -159,19 +159,8 @@ class Clip(ABC):
         sampler = None if frames_per_second is None else PictureSampler(frames_per_second)
         return self._segments(length, sampler)
 
-    def close(self) -> None:  # noqa: B027 - a clip in memory has nothing to let go of
+    def close(self) -> None:
         """Let go of the file; a second call does nothing."""
-
-    def __enter__(self) -> Clip:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @abstractmethod
     def _open_tracks(
@@ -179,7 +168,7 @@ class Clip(ABC):
     ) -> tuple[SoundTrack | None, PictureTrack | None]:
         """Start reading the sound and, if there is a sampler, the pictures from the beginning."""
 
-    def _after_reading(self, end: int) -> None:  # noqa: B027 - most have nothing to judge
+    def _after_reading(self, end: int) -> None:
         """Judge what was read, once all of it was; `end` is the time where the clip ended."""
 
     def _segments(

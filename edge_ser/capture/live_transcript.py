@@ -6,7 +6,6 @@ import logging
 import queue
 import threading
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from edge_ser.capture.sound_track import full_scale, resampler_from
 from edge_ser.capture.sources import Sink
 from edge_ser.capture.transcript import Word
 from edge_ser.capture.voice_activity import SpeechSegmenter, SpeechSpan
+from edge_ser.closing import ClosedOnExit
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import EdgeSerError
 from edge_ser.streaming.clock import monotonic_samples
@@ -132,7 +132,7 @@ class LiveTranscript:
         return Heard(words, final, begin + span.start, begin + span.stop)
 
 
-class TranscribingSink:
+class TranscribingSink(ClosedOnExit):
     """Hands everything on to another sink, and adds the words that it hears.
 
     Sound is handed on at once; the words are found on a thread of its own and pushed when they
@@ -200,17 +200,6 @@ class TranscribingSink:
             self._chunks.put(None)
         if self._thread is not threading.current_thread():
             self._thread.join()
-
-    def __enter__(self) -> TranscribingSink:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _work(self) -> None:
         while (chunk := self._chunks.get()) is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import wave
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from edge_ser.capture.clip import Picture
 from edge_ser.capture.sound_track import full_scale
 from edge_ser.capture.sources import Sink
+from edge_ser.closing import ClosedOnExit
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
 from edge_ser.result import LiveDecision
@@ -23,7 +23,7 @@ PICTURES: Final = "pictures"
 DECISIONS: Final = "decisions.jsonl"
 
 
-class Recording:
+class Recording(ClosedOnExit):
     """A sink that hands everything on to another and writes it down on the way.
 
     The folder gets ``sound.wav`` (16-bit mono at the source's rate), ``pictures/<time>.jpg`` and
@@ -100,17 +100,6 @@ class Recording:
             self._decisions.close()
             if self._sound is not None:
                 self._sound.close()
-
-    def __enter__(self) -> Recording:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _write(self, work: Any) -> None:
         with self._lock:
