@@ -61,7 +61,8 @@ def mono_at_16_khz(samples: npt.ArrayLike, sample_rate: int | None) -> Samples:
     values = checked_samples(samples)
     mono = full_scale(values)
     if mono.ndim == 2:
-        mono = mono.mean(axis=1, dtype=np.float32)
+        # In double, the mean of equal channels is exactly one of them.
+        mono = mono.mean(axis=1, dtype=np.float64).astype(np.float32)
     if rate == SAMPLE_RATE:
         return mono
     resampled: Samples = resampler_from(rate).compute(mono)
