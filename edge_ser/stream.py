@@ -17,7 +17,7 @@ import numpy.typing as npt
 from edge_ser.bundle import Bundle
 from edge_ser.capture.arrays import HIGHEST_RATE, LOWEST_RATE
 from edge_ser.capture.clip import Samples
-from edge_ser.capture.sound_track import full_scale
+from edge_ser.capture.sound_track import mono_full_scale
 from edge_ser.closing import ClosedOnExit
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
@@ -381,7 +381,4 @@ def _mono(samples: npt.ArrayLike) -> Samples:
         raise MediaError(f"samples must be float32, float64 or int16, not {values.dtype}")
     if values.ndim not in (1, 2) or (values.ndim == 2 and not 1 <= values.shape[1] <= 64):
         raise MediaError(f"samples must have the shape (n,) or (n, channels), not {values.shape}")
-    scaled = full_scale(values)
-    if scaled.ndim == 2:
-        return np.asarray(scaled.mean(axis=1), dtype=np.float32)
-    return scaled
+    return mono_full_scale(values)

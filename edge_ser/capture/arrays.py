@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.capture.clip import MemoryClip, Samples, VideoFrame
-from edge_ser.capture.sound_track import HIGHEST_RATE, LOWEST_RATE, full_scale, resampler_from
+from edge_ser.capture.sound_track import HIGHEST_RATE, LOWEST_RATE, mono_full_scale, resampler_from
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import MediaError
 
@@ -59,10 +59,7 @@ def mono_at_16_khz(samples: npt.ArrayLike, sample_rate: int | None) -> Samples:
     """
     rate = _checked_rate(sample_rate)
     values = checked_samples(samples)
-    mono = full_scale(values)
-    if mono.ndim == 2:
-        # In double, the mean of equal channels is exactly one of them.
-        mono = mono.mean(axis=1, dtype=np.float64).astype(np.float32)
+    mono = mono_full_scale(values)
     if rate == SAMPLE_RATE:
         return mono
     resampled: Samples = resampler_from(rate).compute(mono)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.capture.clip import Picture, Samples, check_positive
-from edge_ser.capture.sound_track import full_scale, resampler_from
+from edge_ser.capture.sound_track import mono_full_scale, resampler_from
 from edge_ser.capture.sources import Sink
 from edge_ser.capture.transcript import Word
 from edge_ser.capture.voice_activity import SpeechSegmenter, SpeechSpan
@@ -222,9 +222,7 @@ class TranscribingSink(ClosedOnExit):
     def _at_16_khz(
         self, samples: npt.NDArray[Any], capture_time: int, rate: int
     ) -> tuple[Samples, int]:
-        mono = full_scale(samples)
-        if mono.ndim == 2:
-            mono = mono.mean(axis=1, dtype=np.float32)
+        mono = mono_full_scale(samples)
         mono[~np.isfinite(mono)] = 0.0
         if rate == SAMPLE_RATE:
             return mono, capture_time

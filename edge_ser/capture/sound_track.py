@@ -283,3 +283,14 @@ def full_scale(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     if values.dtype.kind in "iu":
         scaled *= 2.0 ** (1 - 8 * values.dtype.itemsize)
     return scaled
+
+
+def mono_full_scale(samples: npt.NDArray[Any]) -> Samples:
+    """As `full_scale`, with channels averaged: [n] or [n, channels] to float32 [n].
+
+    The sum is in double, so that the mean of equal channels is exactly one of them.
+    """
+    scaled: Samples = full_scale(samples)
+    if scaled.ndim == 2:
+        return np.asarray(scaled.mean(axis=1, dtype=np.float64), dtype=np.float32)
+    return scaled

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.capture.clip import Picture
-from edge_ser.capture.sound_track import full_scale
+from edge_ser.capture.sound_track import mono_full_scale
 from edge_ser.capture.sources import Sink
 from edge_ser.closing import ClosedOnExit
 from edge_ser.constants import SAMPLE_RATE
@@ -111,9 +111,7 @@ class Recording(ClosedOnExit):
                 self.error = f"the recording stopped: {error}"
 
     def _write_sound(self, samples: npt.NDArray[Any], rate: int) -> None:
-        mono = full_scale(samples)
-        if mono.ndim == 2:
-            mono = mono.mean(axis=1, dtype=np.float32)
+        mono = mono_full_scale(samples)
         if self._sound is None:
             self._rate = rate
             path = str(self._folder / SOUND)
