@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import edge_ser._kernels as kernels
 from edge_ser import __version__
 from edge_ser.bundle import Bundle
 from edge_ser.bundle_schema import GRAPHS, GraphName
+from edge_ser.closing import ClosedOnExit
 from edge_ser.export.variant import Variant, bundle_of, check_precision
 from edge_ser.frontends.video import FaceFrontend
 from edge_ser.runtime.backend import check_backend, is_tensorrt, open_session
@@ -23,7 +23,7 @@ from edge_ser.runtime.profiles import graph_shapes
 from edge_ser.runtime.session import Session
 
 
-class VariantSessions:
+class VariantSessions(ClosedOnExit):
     """The sessions of a variant. A context manager; belongs to one thread."""
 
     def __init__(
@@ -53,15 +53,8 @@ class VariantSessions:
         self._ready = ready
         self._stack = ExitStack()
 
-    def __enter__(self) -> VariantSessions:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Free the graphs that were opened."""
         self._stack.close()
 
     @cached_property
