@@ -32,6 +32,7 @@ from edge_ser.export.encoders.speech import (
     SPEECH_LICENCE,
     SPEECH_ORIGIN,
     SpeechEncoder,
+    SpeechEncoderConfig,
     load_speech_encoder,
 )
 from edge_ser.export.encoders.text import PooledTextEncoder, load_text_encoder
@@ -216,9 +217,10 @@ def _bundles_sound(trained: TrainedFusion) -> bool:
 
 def _speech(trained: TrainedFusion, speech: Path | None) -> SpeechEncoder:
     if trained.config.finetune is None:
-        return load_speech_encoder(speech)
+        layers = trained.config.speech_layers
+        return load_speech_encoder(speech, SpeechEncoderConfig.of_layers(layers))
     require_speech(trained)
-    return read_speech(trained.folder / SPEECH_WEIGHTS, trained.config.finetune)
+    return read_speech(trained.folder / SPEECH_WEIGHTS, trained.config)
 
 
 def _columns(encoders: Bundle, trained: TrainedFusion) -> int:

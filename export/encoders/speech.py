@@ -10,7 +10,7 @@ sound into words.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +41,8 @@ class SpeechEncoderConfig:
         maximum_frames: longest log-mel in frames of 10 ms, even; the position table ends there.
         dropout: on the output of attention and feed-forward, while training.
         final_norm: whether a last layer norm follows (Whisper has one after its last layer).
+        outputs: layers, counted from 1, whose answers stand side by side in a feature; empty for
+            the last layer's alone.
     """
 
     mel_bands: int = 80
@@ -50,6 +52,29 @@ class SpeechEncoderConfig:
     maximum_frames: int = 1000
     dropout: float = 0.0
     final_norm: bool = False
+    outputs: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.maximum_frames < 2 or self.maximum_frames % 2 or self.width % self.heads:
+            raise ConfigError("maximum_frames must be even and positive, width a multiple of heads")
+        chosen = self.outputs
+        if list(chosen) != sorted(set(chosen)) or not all(1 <= n <= self.layers for n in chosen):
+            raise ConfigError(
+                f"outputs must be layers from 1 to {self.layers} in rising order, not {chosen}"
+            )
+        if chosen and self.final_norm:
+            raise ConfigError("the final norm is of the last layer alone: leave outputs empty")
+
+    @classmethod
+    def of_layers(cls, outputs: Sequence[int], *, dropout: float = 0.0) -> SpeechEncoderConfig:
+        """Whisper tiny's sizes, no deeper than the last of these layers.
+
+        Raises:
+            ConfigError: if there are none, or they do not rise.
+        """
+        if not outputs:
+            raise ConfigError("a speech encoder answers with at least one layer")
+        return cls(layers=max(outputs), outputs=tuple(outputs), dropout=dropout)
 
 
 class SpeechEncoder(nn.Module):
@@ -64,9 +89,7 @@ class SpeechEncoder(nn.Module):
     def __init__(self, config: SpeechEncoderConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or SpeechEncoderConfig()
-        if config.maximum_frames < 2 or config.maximum_frames % 2 or config.width % config.heads:
-            raise ConfigError("maximum_frames must be even and positive, width a multiple of heads")
-        self.width = config.width
+        self.width = config.width * max(len(config.outputs), 1)
         self.conv1 = nn.Conv1d(config.mel_bands, config.width, 3, padding=1)
         self.conv2 = nn.Conv1d(config.width, config.width, 3, stride=2, padding=1)
         positions = sinusoids(config.maximum_frames // 2, config.width)
@@ -86,15 +109,18 @@ class SpeechEncoder(nn.Module):
                 the exported graph takes whole windows and has none.
 
         Returns:
-            float32 [B, T / 2, width].
+            float32 [B, T / 2, width]: `width` of the module, the chosen layers side by side.
         """
         x = functional.gelu(self.conv1(log_mel))
         x = functional.gelu(self.conv2(x)).transpose(1, 2)
         x = x + self.positions[: x.shape[1]]
         bias = None if mask is None else ((1.0 - mask) * -10000.0)[:, None, None, :]
-        for layer in self.layers:
+        answers = []
+        for number, layer in enumerate(self.layers, 1):
             x = layer(x, bias)
-        result: Tensor = self.norm(x)
+            if number in self.config.outputs:
+                answers.append(x)
+        result: Tensor = torch.cat(answers, dim=2) if answers else self.norm(x)
         return result
 
 

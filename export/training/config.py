@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,6 +12,9 @@ from edge_ser.constants import Modality
 from edge_ser.errors import ConfigError
 from edge_ser.export.models.config import FusionKind, HeadKind
 from edge_ser.export.training.sound_augmentation import SoundAugmentation
+
+DEFAULT_SPEECH_LAYERS: Final = (2,)
+"""The layer of Whisper tiny that alone says most about emotion."""
 
 
 class _Strict(BaseModel):
@@ -82,11 +85,10 @@ class ModalityDropout(_Strict):
 class SpeechFinetuning(_Strict):
     """The speech encoder is trained further on raw sound, fold by fold, before the fusion is.
 
-    See `edge_ser.export.training.speech_finetuning`. The epoch is chosen on validation people.
+    The layers that are trained are the data section's ``speech_layers`` and those below them. The
+    epoch is chosen on validation people. See `edge_ser.export.training.speech_finetuning`.
     """
 
-    layers: int = Field(default=2, ge=1)
-    """First layers of the pretrained encoder that are kept and trained."""
     epochs: int = Field(default=8, ge=1)
     batch_size: int = Field(default=16, ge=2)
     learning_rate: float = Field(default=1e-4, gt=0)
@@ -151,6 +153,9 @@ class RavdessData(_Strict):
     modalities: tuple[Modality, ...] = ("audio",)
     features: Literal["all", "prosody"] = "all"
     """`prosody` leaves the speech encoder out: MFCC, pitch and energy alone."""
+    speech_layers: tuple[int, ...] = DEFAULT_SPEECH_LAYERS
+    """Layers of the pretrained speech encoder, counted from 1, whose answers stand side by side in
+    a token; it is kept up to the last of them."""
     calm_is_neutral: bool = False
     adaptation: Literal["none", "neutral-4", "all-unlabelled"] = "none"
     """What of a test person was seen before: nothing, four neutral clips, or every clip without
@@ -165,6 +170,7 @@ class EmoDbData(_Strict):
     name: Literal["emodb"] = "emodb"
     modalities: tuple[Modality, ...] = ("audio",)
     features: Literal["all", "prosody"] = "all"
+    speech_layers: tuple[int, ...] = DEFAULT_SPEECH_LAYERS
     recordings: Literal["original", "cut_2s"] = "original"
     labels: tuple[str, ...] = ("neutral", "happy", "sad", "angry")
     adaptation: Literal["none", "all-unlabelled"] = "none"
@@ -183,6 +189,8 @@ class ManifestData(_Strict):
     encoders: EncoderSources = EncoderSources()
     modalities: tuple[Modality, ...] = ("audio",)
     features: Literal["all", "prosody"] = "all"
+    speech_layers: tuple[int, ...] = DEFAULT_SPEECH_LAYERS
+    """For a section ``finetune``: without one, sound goes through the bundle's own encoder."""
     split: Literal["publisher", "speakers", "random"] = "speakers"
     folds: int = Field(default=5, ge=2)
     adaptation: Literal["none", "all-unlabelled"] = "none"
@@ -245,7 +253,21 @@ class TrainingConfig(_Strict):
         heard = "audio" in self.data.modalities
         if self.finetune is not None and (not heard or self.hears_prosody_alone):
             raise ValueError("finetune needs audio with all features: it trains what hears them")
+        layers = self.speech_layers
+        if not layers or list(layers) != sorted(set(layers)) or layers[0] < 1:
+            raise ValueError("speech_layers must be at least one layer, from 1, in rising order")
+        own = isinstance(self.data, ManifestData) and self.finetune is None
+        if layers != DEFAULT_SPEECH_LAYERS and (own or not heard or self.hears_prosody_alone):
+            raise ValueError("nothing in this run hears speech_layers: leave it out")
         return self
+
+    @property
+    def speech_layers(self) -> tuple[int, ...]:
+        """Layers of the speech encoder whose answers are heard."""
+        of = self.data
+        if isinstance(of, (SentenceData, PictureData)):
+            return DEFAULT_SPEECH_LAYERS
+        return of.speech_layers
 
     @property
     def hears_prosody_alone(self) -> bool:

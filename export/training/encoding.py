@@ -69,6 +69,8 @@ class SoundTokens:
         self._cache = cache
         self._settings = {
             "acoustic": fingerprint(acoustic),
+            # Which layers answer is not to be seen from the weights.
+            "speech": repr(getattr(acoustic.speech, "config", None)),
             "samples_per_token": acoustic.samples_per_token,
             "frontend": config.model_dump(),
             "kernels": sound_fingerprint(self._frontend),

@@ -20,10 +20,11 @@ from edge_ser.export.data.items import Item, Problem
 from edge_ser.export.data.ravdess import read_action_units
 from edge_ser.export.data.spans import cut_to_windows
 from edge_ser.export.encoders.face_backbone import FaceBackbone, load_face_backbone
-from edge_ser.export.encoders.speech import load_speech_encoder
+from edge_ser.export.encoders.speech import SpeechEncoderConfig, load_speech_encoder
 from edge_ser.export.encoders.text import PooledTextEncoder, load_text_encoder
 from edge_ser.export.models.acoustic import AcousticEncoder
 from edge_ser.export.training.config import (
+    DEFAULT_SPEECH_LAYERS,
     EmoDbData,
     EncoderSources,
     ManifestData,
@@ -121,7 +122,7 @@ def encode_items(
                 )
     if "audio" in of.modalities and "audio" not in made:
         frontend = default_audio_config()
-        encoder = load_speech_encoder(speech)
+        encoder = load_speech_encoder(speech, SpeechEncoderConfig.of_layers(_speech_layers(of)))
         columns = int(frontend.mfcc["num_ceps"]) + 4
         acoustic = AcousticEncoder(encoder, columns, encoder.width)
         sound = SoundTokens(acoustic, frontend, cache)
@@ -154,6 +155,10 @@ def presence(encoded: EncodedItems) -> list[str]:
         if lacking:
             lines.append(f"{modality} is absent in {lacking} of {len(own)} items")
     return lines
+
+
+def _speech_layers(of: RunDataConfig) -> tuple[int, ...]:
+    return of.speech_layers if isinstance(of, (RavdessData, EmoDbData)) else DEFAULT_SPEECH_LAYERS
 
 
 def needs_bundle(of: RunDataConfig) -> bool:

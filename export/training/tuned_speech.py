@@ -19,7 +19,7 @@ from edge_ser.export.data.splits import Split
 from edge_ser.export.encoders.speech import SpeechEncoder, SpeechEncoderConfig, load_speech_encoder
 from edge_ser.export.models.acoustic import AcousticEncoder
 from edge_ser.export.training.adaptation import adapt_to_speakers
-from edge_ser.export.training.config import SpeechFinetuning, TrainingConfig
+from edge_ser.export.training.config import TrainingConfig
 from edge_ser.export.training.encoding import SoundTokens
 from edge_ser.export.training.run_data import RunData
 from edge_ser.export.training.run_encoding import GENTLE
@@ -62,10 +62,10 @@ def with_tuned_speech(
         return loaded
     file = fold / SPEECH_WEIGHTS
     if file.is_file():
-        encoder = read_speech(file, config.finetune)
+        encoder = read_speech(file, config)
     else:
         encoder = finetune_speech(
-            load_speech_encoder(speech, _sizes(config.finetune)),
+            load_speech_encoder(speech, _sizes(config)),
             _sounds(loaded, split.train),
             _sounds(loaded, split.validation),
             len(loaded.labels),
@@ -80,7 +80,7 @@ def with_tuned_speech(
     return _encoded(config, loaded, encoder, cache, console)
 
 
-def read_speech(file: Path, config: SpeechFinetuning) -> SpeechEncoder:
+def read_speech(file: Path, config: TrainingConfig) -> SpeechEncoder:
     """Read an encoder that a fold trained.
 
     Raises:
@@ -101,8 +101,9 @@ def write_speech(encoder: SpeechEncoder, file: Path) -> None:
     temporary.replace(file)
 
 
-def _sizes(config: SpeechFinetuning) -> SpeechEncoderConfig:
-    return SpeechEncoderConfig(layers=config.layers, dropout=0.5 * config.dropout)
+def _sizes(config: TrainingConfig) -> SpeechEncoderConfig:
+    dropout = 0.0 if config.finetune is None else 0.5 * config.finetune.dropout
+    return SpeechEncoderConfig.of_layers(config.speech_layers, dropout=dropout)
 
 
 def _sounds(loaded: RunData, part: Sequence[int]) -> LabelledSound:

@@ -119,11 +119,12 @@ def test_a_run_trains_the_encoder_of_each_fold_and_keeps_it(
     monkeypatch.setattr(tuned_speech, "load_speech_encoder", load)
     data = make_manifest(tmp_path / "data", faces=False, bad=False).parent
     section = {"name": "manifest", "manifest": "clips.csv", "modalities": ["audio"], "folds": 2}
+    section["speech_layers"] = [1]
     file = make_config(
         tmp_path / "a.yaml",
         data=section,
         optimisation={"epochs": 1, "batch_size": 6},
-        finetune={"layers": 1, "epochs": 1, "batch_size": 4},
+        finetune={"epochs": 1, "batch_size": 4},
     )
     where = {"cache": tmp_path / "cache", "folds": ["fold-1"]}
     run = train(load_config(file), data, tmp_path / "run", **where)
