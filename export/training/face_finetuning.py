@@ -29,7 +29,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
 from torch.nn import functional
@@ -62,6 +62,8 @@ class FaceFinetuning:
         patience: epochs without a better recall before the run ends.
         checkpoint_minutes: time between resumable checkpoints.
         seed: of everything.
+        average: decay a step of an exponential moving average of weights and batch statistics,
+            which is what is judged and kept; 0 for none.
         stop_after: epochs after which the run ends, wherever its schedule stands; None for none.
     """
 
@@ -77,6 +79,7 @@ class FaceFinetuning:
     patience: int = 30
     checkpoint_minutes: float = 5.0
     seed: int = 7
+    average: float = 0.0
     stop_after: int | None = None
 
 
@@ -218,6 +221,7 @@ def finetune_face(
             best,
             recent,
             EarlyStopping("held_out/recall", mode="max", patience=config.patience),
+            *([EMAWeightAveraging(decay=config.average)] if config.average else []),
             *extra_callbacks,
         ],
         logger=[CSVLogger(output, "csv"), TensorBoardLogger(output, "tensorboard")],
@@ -269,12 +273,25 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=FaceFinetuning.epochs)
     parser.add_argument("--stop-after", type=int, help="epochs; default: the whole schedule")
     parser.add_argument("--seed", type=int, default=FaceFinetuning.seed)
+    parser.add_argument(
+        "--class-power", type=float, default=FaceFinetuning.class_power, help="0: as they come"
+    )
+    parser.add_argument(
+        "--average", type=float, default=FaceFinetuning.average, help="decay of averaged weights"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--score-only", action="store_true", help="score --source, train nothing")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(given.threads)
-    config = FaceFinetuning(epochs=given.epochs, seed=given.seed, learning_rate=given.learning_rate)
+    config = FaceFinetuning(
+        epochs=given.epochs,
+        learning_rate=given.learning_rate,
+        class_power=given.class_power,
+        seed=given.seed,
+        average=given.average,
+        stop_after=given.stop_after,
+    )
     if given.score_only and given.source is None:
         parser.error("--score-only scores the weights that --source names")
     torch.manual_seed(given.seed)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +111,37 @@ def test_the_first_layers_are_whispers_hidden_states(
         torch.testing.assert_close(encoder(log_mel), hidden[1], atol=2e-5, rtol=1e-4)
 
 
+def test_chosen_layers_stand_side_by_side(whisper: WhisperEncoder, model_file: Path) -> None:
+    both = SpeechEncoderConfig(width=32, heads=4, maximum_frames=100, outputs=(1, 2))
+    encoder = load_speech_encoder(model_file, both)
+    log_mel = torch.randn(1, 80, 100)
+    with torch.no_grad():
+        hidden = whisper(log_mel, output_hidden_states=True).hidden_states[1]
+        found = encoder(log_mel)
+        last = load_speech_encoder(model_file, replace(both, outputs=()))(log_mel)
+    assert found.shape == (1, 50, encoder.width) == (1, 50, 64)
+    torch.testing.assert_close(found[..., :32], hidden, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(found[..., 32:], last)
+    assert SpeechEncoderConfig.of_layers([1, 3]).layers == 3
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"outputs": (3,)},
+        {"outputs": (0, 1)},
+        {"outputs": (2, 1)},
+        {"outputs": (1, 1)},
+        {"outputs": (2,), "final_norm": True},
+    ],
+)
+def test_layers_that_are_not_there_are_refused(sizes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="outputs"):
+        SpeechEncoderConfig(**sizes)
+    with pytest.raises(ConfigError, match="at least one layer"):
+        SpeechEncoderConfig.of_layers([])
+
+
 @pytest.mark.parametrize("frames", [2, 24, 100])
 def test_every_even_length_gives_half_as_many_frames(frames: int) -> None:
     encoder = SpeechEncoder(SIZES).eval()
@@ -155,6 +188,6 @@ def test_weights_of_other_sizes_are_refused(
 
 
 def test_odd_sizes_are_refused() -> None:
-    for sizes in (SpeechEncoderConfig(maximum_frames=7), SpeechEncoderConfig(heads=5)):
+    for sizes in ({"maximum_frames": 7}, {"heads": 5}):
         with pytest.raises(ConfigError):
-            SpeechEncoder(sizes)
+            SpeechEncoderConfig(**sizes)

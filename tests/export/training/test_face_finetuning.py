@@ -158,8 +158,9 @@ class KillAt(lightning.Callback):
             raise KilledError
 
 
+@pytest.mark.parametrize("average", [0.0, 0.8])
 def test_it_learns_and_a_killed_run_ends_at_the_same_weights(
-    items: tuple[Item, ...], tmp_path: Path
+    items: tuple[Item, ...], tmp_path: Path, average: float
 ) -> None:
     still = PictureAugmentation(mirror_share=0.0, shift=0.02, turn_degrees=0, zoom=(0.98, 1.02))
     config = FaceFinetuning(
@@ -173,6 +174,7 @@ def test_it_learns_and_a_killed_run_ends_at_the_same_weights(
         checkpoint_minutes=0.0,
         erase=0.0,
         augmentation=still,
+        average=average,
     )
 
     def run(output: Path, *kill: lightning.Callback) -> FaceEncoder:

@@ -24,7 +24,7 @@ from edge_ser.export.training.speech_finetuning import (
 )
 
 CONFIG = SpeechFinetuning(
-    layers=1, epochs=4, batch_size=4, learning_rate=1e-3, head_learning_rate=1e-2, patience=99
+    epochs=4, batch_size=4, learning_rate=1e-3, head_learning_rate=1e-2, patience=99
 )
 
 
