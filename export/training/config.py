@@ -44,6 +44,9 @@ class Optimisation(_Strict):
     epochs: int = Field(default=30, ge=1)
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    class_balance: float = Field(default=1.0, ge=0, le=1)
+    """Exponent of the inverse frequency by which labels weigh in the loss: 1 counts every label
+    alike, as unweighted average recall does; 0 every clip, as accuracy does."""
     alone_weight: float = Field(default=0.3, ge=0)
     """Weight of the loss of each modality's own head beside the fusion's."""
     gradient_clip: float = Field(default=1.0, gt=0)

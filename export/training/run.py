@@ -160,7 +160,7 @@ def fit_part(
     Args:
         config: of the run.
         loaded: the run's data.
-        training: indices of the items that train; rare labels weigh more.
+        training: indices of the items that train.
         validation: indices of the items that stop training early, where the configuration wants
             that; None for none.
         seed: of everything.
@@ -173,7 +173,8 @@ def fit_part(
     own = {m: [x[i] for i in training] for m, x in loaded.variants.items()}
     labels = [targets[i] for i in training]
     counts = np.bincount(labels, minlength=len(loaded.labels)).astype(np.float64)
-    weights = torch.tensor(counts.sum() / np.maximum(counts, 1) / len(counts), dtype=torch.float32)
+    rarity = counts.sum() / np.maximum(counts, 1) / len(counts)
+    weights = torch.tensor(rarity**config.optimisation.class_balance, dtype=torch.float32)
     early = config.optimisation.patience < config.optimisation.epochs
     held: Clips | None = None
     if validation is not None and early:
