@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from edge_ser.constants import Modality
 from edge_ser.export.models.config import FusionConfig
-from edge_ser.export.models.masking import Standardise, masked_deviation, masked_mean, present
+from edge_ser.export.models.masking import Standardise, clip_statistics, present
 from edge_ser.export.models.pooling import AttentiveStatistics
 from edge_ser.export.models.prosody import ConvolutionBlock, ProsodyEncoder
 
@@ -57,6 +57,7 @@ class Branch(nn.Module):
         pooled = self.pool.factor * width
         # A lone vector has no deviation worth learning from: only sound and words get statistics.
         self.statistics = config.statistics and modality != "video"
+        self.standardise_statistics = Standardise(2 * columns if self.statistics else 0)
         self.summarise = nn.Sequential(
             nn.Linear(pooled + (2 * columns if self.statistics else 0), width),
             nn.LayerNorm(width),
@@ -67,7 +68,7 @@ class Branch(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor) -> Branched:
         """Tokens float [batch, tokens, columns] with mask float [batch, tokens]."""
         clean = self.standardise(tokens, mask)
-        # Whole columns are dropped, so that their mean and deviation go with them.
+        # Whole columns are dropped, and their mean and deviation with them.
         kept = self.drop_columns(torch.ones_like(clean[:, :1])) if self.training else None
         raw = clean if kept is None else clean * kept
         speech = raw[..., : raw.shape[-1] - self.prosody_columns]
@@ -77,10 +78,15 @@ class Branch(nn.Module):
             for block in self.shorten:
                 out, out_mask = block(out, out_mask)
         if self.prosody is not None:
-            own, own_mask = self.prosody(raw[..., speech.shape[-1] :], mask)
-            out, out_mask = (out + own if self.project is not None else own), own_mask
+            voice, out_mask = self.prosody(raw[..., speech.shape[-1] :], mask)
+            out = out + voice if self.project is not None else voice
         pooled = [self.pool(out, out_mask)]
         if self.statistics:
-            pooled += [masked_mean(raw, mask), masked_deviation(raw, mask)]
+            # Clips differ in them by a fraction of what tokens differ by: unless they are brought
+            # to one scale, the summary learns little of them.
+            own = self.standardise_statistics(
+                clip_statistics(clean, mask), present(mask).squeeze(1)
+            )
+            pooled.append(own if kept is None else own * kept.squeeze(1).repeat(1, 2))
         summary = self.summarise(torch.cat(pooled, dim=1)) * present(mask)
         return Branched(out * out_mask.unsqueeze(-1), out_mask, summary)

@@ -19,14 +19,20 @@ def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
     Returns:
         float [batch, width].
     """
-    weights = mask.unsqueeze(-1)
-    return (tokens * weights).sum(1) / weights.sum(1).clamp_min(1.0)
+    # A product of matrices makes no masked copy of what may be the largest tensor of a step.
+    total = torch.matmul(mask.unsqueeze(1), tokens).squeeze(1)
+    return total / mask.sum(1, keepdim=True).clamp_min(1.0)
 
 
 def masked_deviation(tokens: Tensor, mask: Tensor) -> Tensor:
     """Standard deviation over present tokens, float [batch, width]; a single token gives 0.01."""
     centred = tokens - masked_mean(tokens, mask).unsqueeze(1)
     return torch.sqrt(masked_mean(centred * centred, mask) + 1e-4)
+
+
+def clip_statistics(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Mean and deviation of every column over a clip's present tokens: [batch, 2 * width]."""
+    return torch.cat([masked_mean(tokens, mask), masked_deviation(tokens, mask)], dim=1)
 
 
 def present(mask: Tensor) -> Tensor:
@@ -40,7 +46,11 @@ def shorten(mask: Tensor, stride: int) -> Tensor:
 
 
 class Standardise(nn.Module):
-    """Subtract the training data's mean and divide by its deviation, a column at a time."""
+    """Subtract the training data's mean and divide by its deviation, a column at a time.
+
+    Takes tokens [batch, tokens, width] with mask [batch, tokens], or rows [batch, width] with mask
+    [batch].
+    """
 
     mean: Tensor
     scale: Tensor
@@ -59,4 +69,5 @@ class Standardise(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Standardised tokens, clipped at 8 deviations; absent tokens stay zero."""
-        return ((tokens - self.mean) * self.scale).clamp(-8.0, 8.0) * mask.unsqueeze(-1)
+        standard = (tokens - self.mean).mul_(self.scale).clamp_(-8.0, 8.0)
+        return standard.mul_(mask.unsqueeze(-1))

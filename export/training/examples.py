@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from edge_ser.adaptation import RunningStatistics
 from edge_ser.constants import Modality
+from edge_ser.export.models.masking import Standardise, clip_statistics
 from edge_ser.export.training.config import TokenAugmentation
 from edge_ser.export.training.example import Example, Tokens, augment_tokens
 
@@ -109,18 +111,32 @@ def collate(examples: Sequence[Example]) -> Batch:
     )
 
 
-def column_statistics(variants: Sequence[Sequence[Tokens]]) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of every column over all tokens of all variants, float32 [width] each."""
-    count = 0
-    total = np.zeros(variants[0][0].shape[1], np.float64)
-    squares = np.zeros_like(total)
-    for item in variants:
-        for tokens in item:
-            wide = tokens.astype(np.float64)
-            count += len(wide)
-            total += wide.sum(0)
-            squares += np.square(wide).sum(0)
-    count = max(count, 1)
-    mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - np.square(mean), 0.0))
-    return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
+class ColumnStatistics(NamedTuple):
+    """What the columns of a modality's tokens are standardised with."""
+
+    mean: Tensor
+    """float32 [width], of all tokens."""
+    deviation: Tensor
+    """float32 [width]."""
+    clip_mean: Tensor
+    """float32 [2 * width], of the mean and the deviation of each clip's standardised tokens."""
+    clip_deviation: Tensor
+    """float32 [2 * width]."""
+
+
+def column_statistics(variants: Sequence[Sequence[Tokens]]) -> ColumnStatistics:
+    """Statistics over all tokens of all variants; variants without a token do not count."""
+    there = [tokens for item in variants for tokens in item if len(tokens)]
+    every = RunningStatistics(variants[0][0].shape[1])
+    for tokens in there:
+        every.add(tokens)
+    mean, deviation = (torch.from_numpy(x).float() for x in (every.mean, every.deviation))
+    standardise = Standardise(len(mean))
+    standardise.fit(mean, deviation)
+    clips = RunningStatistics(2 * len(mean))
+    for tokens in there:
+        one = torch.from_numpy(tokens.astype(np.float32))[None]
+        mask = torch.ones(one.shape[:2])
+        clips.add(clip_statistics(standardise(one, mask), mask).numpy())
+    spread = torch.from_numpy(clips.deviation).float()
+    return ColumnStatistics(mean, deviation, torch.from_numpy(clips.mean).float(), spread)

@@ -22,7 +22,12 @@ from edge_ser.constants import Modality
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.training.config import ModalityDropout, Optimisation, TokenAugmentation
-from edge_ser.export.training.examples import Examples, ExampleSource, collate
+from edge_ser.export.training.examples import (
+    ColumnStatistics,
+    Examples,
+    ExampleSource,
+    collate,
+)
 from edge_ser.export.training.fusion_task import FusionTask
 
 LAST = "last.ckpt"
@@ -50,7 +55,7 @@ def fit(
     fitting: Fitting,
     training: ExampleSource,
     validation: ExampleSource | None,
-    statistics: Mapping[Modality, tuple[Tensor, Tensor]],
+    statistics: Mapping[Modality, ColumnStatistics],
     folder: Path | None,
 ) -> Fusion:
     """Train a fusion, or go on with a run that was stopped.
@@ -63,7 +68,7 @@ def fit(
         fitting: sizes, optimiser, seed.
         training: examples.
         validation: examples that stop training early and choose nothing else, or None.
-        statistics: mean and deviation of the training tokens of each modality.
+        statistics: of the training tokens of each modality.
         folder: where checkpoints and logs go; None writes nothing.
 
     Returns:

@@ -17,7 +17,7 @@ from edge_ser.constants import Modality
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion, Tokens, make_fusion
 from edge_ser.export.training.config import ModalityDropout, Optimisation
-from edge_ser.export.training.examples import Batch
+from edge_ser.export.training.examples import Batch, ColumnStatistics
 
 DESCRIPTION: Final = "edge_ser"
 """Key of a checkpoint's own description."""
@@ -83,13 +83,15 @@ class FusionTask(lightning.LightningModule):
         )
         self._answers: list[tuple[Tensor, Tensor]] = []
 
-    def fit_statistics(self, statistics: Mapping[Modality, tuple[Tensor, Tensor]]) -> None:
-        """Set what the branches standardise with: mean and deviation of the training tokens."""
+    def fit_statistics(self, statistics: Mapping[Modality, ColumnStatistics]) -> None:
+        """Set what the branches standardise with, of the training tokens."""
         for fusion in (self.model, self.averaged):
             if fusion is not None:
-                for modality, (mean, deviation) in statistics.items():
+                for modality, own in statistics.items():
                     branch: Any = fusion.branches[modality]
-                    branch.standardise.fit(mean, deviation)
+                    branch.standardise.fit(own.mean, own.deviation)
+                    if branch.statistics:
+                        branch.standardise_statistics.fit(own.clip_mean, own.clip_deviation)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write into the checkpoint what it is."""
@@ -230,8 +232,7 @@ class FusionTask(lightning.LightningModule):
         branch: Any = self.model.branches[modality]
         scale = branch.standardise.scale
         spread = torch.where(scale > 0, 1.0 / scale.clamp_min(1e-6), torch.zeros_like(scale))
-        noise: Tensor = tokens + self.noise * spread * torch.randn_like(tokens)
-        return noise
+        return torch.randn_like(tokens).mul_(self.noise * spread).add_(tokens)
 
 
 def _mixed(tokens: Tensor, mask: Tensor, order: Tensor, share: float) -> tuple[Tensor, Tensor]:

@@ -63,14 +63,19 @@ def test_all_unlabelled_by_the_formula() -> None:
                 np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_neutral_4_sees_the_first_four_neutral_clips() -> None:
+def test_neutral_4_moves_by_the_mean_of_the_first_four_neutral_clips_alone() -> None:
     items = _items()
     variants = _variants(items)
     adapted = adapt_to_speakers(variants, items, "neutral-4")
-    seen = np.concatenate([variants[i][0] for i in (1, 3, 5, 7)]).astype(np.float64)
-    moved = np.concatenate([adapted[i][0] for i in (1, 3, 5, 7)])
-    np.testing.assert_allclose(moved.mean(0), 0, atol=1e-3)
-    assert abs(seen.mean()) < 1
+    first = {who: [10 * who + k for k in (1, 3, 5, 7)] for who in range(3)}
+    everybody = np.concatenate([variants[i][0] for own in first.values() for i in own])
+    everybody = everybody.astype(np.float64)
+    for who, chosen in first.items():
+        seen = np.concatenate([variants[i][0] for i in chosen]).astype(np.float64)
+        moved = everybody.mean(0) + 0.7 * (seen.mean(0) - everybody.mean(0))
+        for i in range(10 * who, 10 * who + 10):
+            expected = (variants[i][1].astype(np.float64) - moved) / everybody.std(0)
+            np.testing.assert_allclose(adapted[i][1], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_people_without_a_name_or_neutral_clips_are_refused() -> None:
