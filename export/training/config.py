@@ -150,8 +150,8 @@ class RavdessData(_Strict):
     folder: str = "ravdess_speech"
     """Holds the recordings: sound alone, or the original files with sound and pictures."""
     video: Literal["units", "faces"] = "units"
-    """`units`: mean action units of the published table; `faces`: the face encoder's tokens of
-    the pictures, where the recordings have some."""
+    """`units`: mean action units of the published table, beside their square roots; `faces`: the
+    face encoder's tokens of the pictures, where the recordings have some."""
     encoders: EncoderSources = EncoderSources()
     modalities: tuple[Modality, ...] = ("audio",)
     features: Literal["all", "prosody"] = "all"

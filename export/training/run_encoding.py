@@ -252,4 +252,6 @@ def _action_units(items: Sequence[Item], data: Path) -> Variants:
     lacking = [item.name for item in items if item.name not in units]
     if lacking:
         raise ConfigError(f"the action-unit table lacks {len(lacking)} clips: {lacking[0]}")
-    return tuple((units[item.name][None],) for item in items)
+    # Intensities crowd at nothing: their roots tell a trace of a movement from none.
+    both = {name: np.concatenate([own, np.sqrt(np.maximum(own, 0))]) for name, own in units.items()}
+    return tuple((both[item.name][None],) for item in items)

@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from edge_ser.constants import Modality
+from edge_ser.export.models.branches import Branch
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
+from edge_ser.export.models.masking import clip_statistics
 from edge_ser.export.training.config import ModalityDropout, Optimisation, TokenAugmentation
 from edge_ser.export.training.examples import Clips, collate, column_statistics
 from edge_ser.export.training.fit import Fitting, average_predictions, fit
@@ -76,6 +78,29 @@ def test_it_learns_from_either_modality_alone() -> None:
         tokens = {m: batch.tokens[m] for m in kept}
         accuracy = (logits_of(fusion, tokens).argmax(1) == true).float().mean()
         assert accuracy > 0.8, (kept, accuracy)
+
+
+def test_what_clips_are_summarised_by_has_one_scale() -> None:
+    """Clips differ little in a column's deviation: left as it is, nothing would be learnt of it."""
+    variants = _clips(80, 0, augmented=False)[2]["audio"]
+    found = column_statistics(variants)
+    every = np.concatenate([own[0] for own in variants])
+    np.testing.assert_allclose(found.mean, every.mean(0), atol=1e-5)
+    np.testing.assert_allclose(found.deviation, every.std(0), rtol=1e-4)
+    branch = Branch(
+        "audio", FusionConfig(labels=2, inputs={"audio": 6}, width=16, attention_heads=2)
+    )
+    branch.standardise.fit(found.mean, found.deviation)
+    branch.standardise_statistics.fit(found.clip_mean, found.clip_deviation)
+    rows = []
+    for own in variants:
+        tokens = torch.from_numpy(own[0])[None]
+        mask = torch.ones(1, len(own[0]))
+        clean = clip_statistics(branch.standardise(tokens, mask), mask)
+        rows.append(branch.standardise_statistics(clean, torch.ones(1)))
+    summaries = torch.cat(rows)
+    torch.testing.assert_close(summaries.mean(0), torch.zeros(12), atol=1e-3, rtol=0)
+    torch.testing.assert_close(summaries.std(0, correction=0), torch.ones(12), atol=1e-2, rtol=0)
 
 
 def test_the_same_seed_gives_the_same_weights_and_logs_are_written(tmp_path: Path) -> None:
