@@ -57,9 +57,11 @@ class Branch(nn.Module):
         pooled = self.pool.factor * width
         # A lone vector has no deviation worth learning from: only sound and words get statistics.
         self.statistics = config.statistics and modality != "video"
-        self.standardise_statistics = Standardise(2 * columns if self.statistics else 0)
+        self.loudness = config.loudness_column(modality)
+        rows = 0 if not self.statistics else 2 if self.loudness is None else 4
+        self.standardise_statistics = Standardise(rows * columns)
         self.summarise = nn.Sequential(
-            nn.Linear(pooled + (2 * columns if self.statistics else 0), width),
+            nn.Linear(pooled + rows * columns, width),
             nn.LayerNorm(width),
             nn.GELU(),
             nn.Dropout(config.dropout),
@@ -84,9 +86,9 @@ class Branch(nn.Module):
         if self.statistics:
             # Clips differ in them by a fraction of what tokens differ by: unless they are brought
             # to one scale, the summary learns little of them.
-            own = self.standardise_statistics(
-                clip_statistics(clean, mask), present(mask).squeeze(1)
-            )
-            pooled.append(own if kept is None else own * kept.squeeze(1).repeat(1, 2))
+            own = clip_statistics(clean, mask, self.loudness)
+            own = self.standardise_statistics(own, present(mask).squeeze(1))
+            share = own.shape[1] // clean.shape[2]
+            pooled.append(own if kept is None else own * kept.squeeze(1).repeat(1, share))
         summary = self.summarise(torch.cat(pooled, dim=1)) * present(mask)
         return Branched(out * out_mask.unsqueeze(-1), out_mask, summary)

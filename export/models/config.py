@@ -35,6 +35,9 @@ class FusionConfig(BaseModel):
     dropout: float = Field(default=0.3, ge=0, lt=1)
     statistics: bool = True
     """Whether mean and deviation of the raw tokens reach the branch's summary directly."""
+    loudness_statistics: bool = False
+    """Whether those of sound do so a second time, weighted by amplitude: what lies around an
+    utterance is not its emotion. Needs `statistics` and prosody, which holds the energy."""
 
     @model_validator(mode="after")
     def _fits(self) -> FusionConfig:
@@ -46,4 +49,15 @@ class FusionConfig(BaseModel):
             raise ValueError("the stride must be a power of two")
         if self.prosody and self.prosody > self.inputs.get("audio", 0):
             raise ValueError("there are more prosody columns than audio columns")
+        if self.loudness_statistics and not (self.statistics and self.prosody):
+            raise ValueError("loudness_statistics needs statistics, and sound with prosody")
         return self
+
+    def loudness_column(self, modality: Modality) -> int | None:
+        """Column of log energy where statistics of a modality are weighted by it, else None.
+
+        Prosody is MFCC and four more columns, of which energy is the first, then differences.
+        """
+        if modality != "audio" or not self.loudness_statistics:
+            return None
+        return self.inputs["audio"] - self.prosody + self.prosody // 3 - 4

@@ -9,6 +9,11 @@ NEVER = -1e4
 """Added to attention scores of absent tokens: vanishes in the softmax, in half precision too."""
 
 
+LOUDNESS = 1.5
+"""Amplitude's exponent for standardised log energy: speech and its pauses differ by some e ** 3 in
+energy a deviation, and amplitude is energy's root."""
+
+
 def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
     """Mean over present tokens; zero where none is present.
 
@@ -30,9 +35,25 @@ def masked_deviation(tokens: Tensor, mask: Tensor) -> Tensor:
     return torch.sqrt(masked_mean(centred * centred, mask) + 1e-4)
 
 
-def clip_statistics(tokens: Tensor, mask: Tensor) -> Tensor:
-    """Mean and deviation of every column over a clip's present tokens: [batch, 2 * width]."""
-    return torch.cat([masked_mean(tokens, mask), masked_deviation(tokens, mask)], dim=1)
+def clip_statistics(tokens: Tensor, mask: Tensor, loudness: int | None = None) -> Tensor:
+    """Mean and deviation of every column over a clip's present tokens.
+
+    Args:
+        tokens: float [batch, tokens, width], standardised.
+        mask: float [batch, tokens].
+        loudness: number of the column of log energy, for the same once more with tokens weighted
+            by amplitude; None for once.
+
+    Returns:
+        float [batch, 2 * width], or [batch, 4 * width].
+    """
+    made = [masked_mean(tokens, mask), masked_deviation(tokens, mask)]
+    if loudness is not None:
+        scores = LOUDNESS * tokens[..., loudness] + (1.0 - mask) * NEVER
+        # Weights that sum to 1 or, where nothing is present, to 0.
+        weights = torch.softmax(scores, dim=1) * mask
+        made += [masked_mean(tokens, weights), masked_deviation(tokens, weights)]
+    return torch.cat(made, dim=1)
 
 
 def present(mask: Tensor) -> Tensor:

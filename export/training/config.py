@@ -33,6 +33,7 @@ class ModelSizes(_Strict):
     input_dropout: float = 0.1
     dropout: float = 0.3
     statistics: bool = True
+    loudness_statistics: bool = False
 
 
 class Optimisation(_Strict):

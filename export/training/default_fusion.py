@@ -98,7 +98,7 @@ def train_default_fusion(
             None,
             seed + 1,
         ),
-        {m: column_statistics(bank.variants) for m, bank in training.items()},
+        {m: column_statistics(x.variants, config.loudness_column(m)) for m, x in training.items()},
         folder,
     )
 

@@ -119,13 +119,20 @@ class ColumnStatistics(NamedTuple):
     deviation: Tensor
     """float32 [width]."""
     clip_mean: Tensor
-    """float32 [2 * width], of the mean and the deviation of each clip's standardised tokens."""
+    """float32 [2 * width] or [4 * width], of each clip's `clip_statistics`."""
     clip_deviation: Tensor
-    """float32 [2 * width]."""
+    """Of the same shape."""
 
 
-def column_statistics(variants: Sequence[Sequence[Tokens]]) -> ColumnStatistics:
-    """Statistics over all tokens of all variants; variants without a token do not count."""
+def column_statistics(
+    variants: Sequence[Sequence[Tokens]], loudness: int | None = None
+) -> ColumnStatistics:
+    """Statistics over all tokens of all variants; variants without a token do not count.
+
+    Args:
+        variants: of each item.
+        loudness: see `FusionConfig.loudness_column`.
+    """
     there = [tokens for item in variants for tokens in item if len(tokens)]
     every = RunningStatistics(variants[0][0].shape[1])
     for tokens in there:
@@ -133,10 +140,10 @@ def column_statistics(variants: Sequence[Sequence[Tokens]]) -> ColumnStatistics:
     mean, deviation = (torch.from_numpy(x).float() for x in (every.mean, every.deviation))
     standardise = Standardise(len(mean))
     standardise.fit(mean, deviation)
-    clips = RunningStatistics(2 * len(mean))
+    clips = RunningStatistics((2 if loudness is None else 4) * len(mean))
     for tokens in there:
         one = torch.from_numpy(tokens.astype(np.float32))[None]
         mask = torch.ones(one.shape[:2])
-        clips.add(clip_statistics(standardise(one, mask), mask).numpy())
+        clips.add(clip_statistics(standardise(one, mask), mask, loudness).numpy())
     spread = torch.from_numpy(clips.deviation).float()
     return ColumnStatistics(mean, deviation, torch.from_numpy(clips.mean).float(), spread)

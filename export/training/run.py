@@ -140,6 +140,7 @@ def fusion_config(config: TrainingConfig, loaded: RunData) -> FusionConfig:
         input_dropout=sizes.input_dropout,
         dropout=sizes.dropout,
         statistics=sizes.statistics,
+        loudness_statistics=sizes.loudness_statistics and "audio" in loaded.variants,
     )
 
 
@@ -182,9 +183,10 @@ def fit_part(
             {m: [x[i] for i in validation] for m, x in loaded.variants.items()},
             [targets[i] for i in validation],
         )
+    model = fusion_config(config, loaded)
     return fit(
         Fitting(
-            fusion_config(config, loaded),
+            model,
             config.optimisation,
             config.augmentation,
             config.modality_dropout,
@@ -196,7 +198,7 @@ def fit_part(
         ),
         Clips(own, labels, config.augmentation, seed),
         held,
-        {m: column_statistics(x) for m, x in own.items()},
+        {m: column_statistics(x, model.loudness_column(m)) for m, x in own.items()},
         folder,
     )
 
