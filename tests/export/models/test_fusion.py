@@ -21,7 +21,14 @@ SUBSETS = [c for n in (1, 2, 3) for c in combinations(MODALITIES, n)]
 def _fusion(kind: FusionKind, head: HeadKind) -> Fusion:
     torch.manual_seed(0)
     config = FusionConfig(
-        kind=kind, head=head, labels=7, inputs=WIDTHS, prosody=4, width=16, attention_heads=2
+        kind=kind,
+        head=head,
+        labels=7,
+        inputs=WIDTHS,
+        prosody=12,
+        width=16,
+        attention_heads=2,
+        loudness_statistics=kind == "hybrid",
     )
     return make_fusion(config).eval()
 
