@@ -231,6 +231,13 @@ class PictureData(_Strict):
 RunDataConfig: TypeAlias = "RavdessData | EmoDbData | ManifestData | SentenceData | PictureData"
 
 
+def speech_layers_of(of: RunDataConfig) -> tuple[int, ...]:
+    """Layers of the speech encoder whose answers a data section hears."""
+    if isinstance(of, (SentenceData, PictureData)):
+        return DEFAULT_SPEECH_LAYERS
+    return of.speech_layers
+
+
 class TrainingConfig(_Strict):
     """A whole run. Written as YAML; `load_config` reads it."""
 
@@ -268,10 +275,7 @@ class TrainingConfig(_Strict):
     @property
     def speech_layers(self) -> tuple[int, ...]:
         """Layers of the speech encoder whose answers are heard."""
-        of = self.data
-        if isinstance(of, (SentenceData, PictureData)):
-            return DEFAULT_SPEECH_LAYERS
-        return of.speech_layers
+        return speech_layers_of(self.data)
 
     @property
     def hears_prosody_alone(self) -> bool:

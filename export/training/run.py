@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from rich.console import Console
 from torch import Tensor
 
@@ -125,23 +126,31 @@ def read_configuration(run: Path) -> TrainingConfig:
 
 
 def fusion_config(config: TrainingConfig, loaded: RunData) -> FusionConfig:
-    """The fusion's sizes: the configuration's, and the widths of the data's tokens."""
+    """The fusion's sizes: the configuration's, and the widths of the data's tokens.
+
+    Raises:
+        ConfigError: if the sizes do not fit each other or the data.
+    """
     sizes = config.model
-    return FusionConfig(
-        kind=sizes.kind,
-        head=sizes.head,
-        labels=len(loaded.labels),
-        inputs={m: int(own[0][0].shape[1]) for m, own in loaded.variants.items()},
-        prosody=loaded.prosody,
-        width=sizes.width,
-        attention_heads=sizes.attention_heads,
-        layers=sizes.layers,
-        stride=sizes.stride,
-        input_dropout=sizes.input_dropout,
-        dropout=sizes.dropout,
-        statistics=sizes.statistics,
-        loudness_statistics=sizes.loudness_statistics and "audio" in loaded.variants,
-    )
+    try:
+        return FusionConfig(
+            kind=sizes.kind,
+            head=sizes.head,
+            labels=len(loaded.labels),
+            inputs={m: int(own[0][0].shape[1]) for m, own in loaded.variants.items()},
+            prosody=loaded.prosody,
+            width=sizes.width,
+            attention_heads=sizes.attention_heads,
+            layers=sizes.layers,
+            stride=sizes.stride,
+            input_dropout=sizes.input_dropout,
+            dropout=sizes.dropout,
+            statistics=sizes.statistics,
+            loudness_statistics=sizes.loudness_statistics,
+        )
+    except ValidationError as error:
+        reasons = "; ".join(str(e["msg"]) for e in error.errors())
+        raise ConfigError(f"the section model of {config.name} does not fit: {reasons}") from None
 
 
 def fit_part(

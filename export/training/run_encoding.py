@@ -24,13 +24,13 @@ from edge_ser.export.encoders.speech import SpeechEncoderConfig, load_speech_enc
 from edge_ser.export.encoders.text import PooledTextEncoder, load_text_encoder
 from edge_ser.export.models.acoustic import AcousticEncoder
 from edge_ser.export.training.config import (
-    DEFAULT_SPEECH_LAYERS,
     EmoDbData,
     EncoderSources,
     ManifestData,
     RavdessData,
     RunDataConfig,
     SentenceData,
+    speech_layers_of,
 )
 from edge_ser.export.training.encoding import SoundTokens, TextTokens
 from edge_ser.export.training.media_encoding import BundleTokens, words_of
@@ -122,7 +122,7 @@ def encode_items(
                 )
     if "audio" in of.modalities and "audio" not in made:
         frontend = default_audio_config()
-        encoder = load_speech_encoder(speech, SpeechEncoderConfig.of_layers(_speech_layers(of)))
+        encoder = load_speech_encoder(speech, SpeechEncoderConfig.of_layers(speech_layers_of(of)))
         columns = int(frontend.mfcc["num_ceps"]) + 4
         acoustic = AcousticEncoder(encoder, columns, encoder.width)
         sound = SoundTokens(acoustic, frontend, cache)
@@ -155,10 +155,6 @@ def presence(encoded: EncodedItems) -> list[str]:
         if lacking:
             lines.append(f"{modality} is absent in {lacking} of {len(own)} items")
     return lines
-
-
-def _speech_layers(of: RunDataConfig) -> tuple[int, ...]:
-    return of.speech_layers if isinstance(of, (RavdessData, EmoDbData)) else DEFAULT_SPEECH_LAYERS
 
 
 def needs_bundle(of: RunDataConfig) -> bool:

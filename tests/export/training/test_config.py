@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_ser.errors import ConfigError
+from edge_ser.export.data.items import DataSet
 from edge_ser.export.training.config import TrainingConfig, validated
+from edge_ser.export.training.run import fusion_config
+from edge_ser.export.training.run_data import RunData
 
 HEARD = {"name": "ravdess", "modalities": ["audio"]}
 
@@ -45,3 +49,18 @@ def test_layers_that_nothing_hears_are_refused(data: dict[str, Any]) -> None:
 def test_a_finetuned_encoder_answers_for_a_manifest_with_the_layers_it_is_told() -> None:
     data = {"name": "manifest", "manifest": "clips.csv", "speech_layers": [1, 2]}
     assert _config(data=data, finetune={}).speech_layers == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ({"width": 90}, "multiple of twice the attention heads"),
+        ({"loudness_statistics": True, "statistics": False}, "loudness_statistics needs"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_named(model: dict[str, Any], reason: str) -> None:
+    tokens = (np.zeros((3, 456), np.float16),)
+    data = DataSet("made", (), ("happy", "sad"), "none")
+    loaded = RunData(data, (), ("happy", "sad"), (), {"audio": (tokens,)}, 72, 0)
+    with pytest.raises(ConfigError, match=reason):
+        fusion_config(_config(model=model), loaded)
