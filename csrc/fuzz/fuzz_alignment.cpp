@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "alignment.h"
@@ -122,7 +124,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       } else if (action < 200) {
         std::int64_t& start = sources[3].follows.empty() ? time : positions[0];
         const std::int64_t from = next_ticks(bytes, start);
-        aligner->push_interval(3, from, from + bytes.take<std::uint16_t>(), label++);
+        const std::int64_t room =
+            std::numeric_limits<std::int64_t>::max() - std::max<std::int64_t>(from, 0);
+        const std::int64_t until = from + std::min<std::int64_t>(bytes.take<std::uint16_t>(), room);
+        aligner->push_interval(3, from, until, label++);
       } else if (action < 235) {
         check_window(*aligner, next_ticks(bytes, time), 1 + bytes.below(40));
       } else if (action < 245) {

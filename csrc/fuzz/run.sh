@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for some seconds: csrc/fuzz/run.sh BUILD_FOLDER [SECONDS] [SIDE_BY_SIDE]
+# FUZZ_SEED makes a run draw what the run before it with the same seed and code drew; 0, the default,
+# draws anew.
 set -euo pipefail
-export build=${1:?the build folder, for instance build/fuzz} seconds=${2:-60}
+export build=${1:?the build folder, for instance build/fuzz} seconds=${2:-60} seed=${FUZZ_SEED:-0}
 at_once=${3:-2}
 
 targets=()
@@ -17,7 +19,7 @@ run_target() {
   local name corpus log
   name=$(basename "$1") corpus="$build/corpus/$name" log="$build/logs/$name.txt"
   mkdir -p "$corpus"
-  if "$1" -max_total_time="$seconds" -max_len=16384 -timeout=20 -rss_limit_mb=2048 \
+  if "$1" -seed="$seed" -max_total_time="$seconds" -max_len=16384 -timeout=20 -rss_limit_mb=2048 \
     -print_final_stats=1 -artifact_prefix="$build/findings/$name-" "$corpus" >"$log" 2>&1; then
     echo "$name: $(awk '/number_of_executed_units/ {print $2}' "$log") runs, nothing found"
   else
