@@ -77,6 +77,9 @@ class TokenAugmentation(_Strict):
     """Share of the words' tokens that are hidden."""
     mixup: float = Field(default=0.0, ge=0)
     """Alpha of the beta distribution of mixup over examples of one modality; 0 for none."""
+    pairing: float = Field(default=0.0, ge=0, le=1)
+    """Share of clips beside whose first modality stand the others of other clips with their label:
+    what modalities have in common beyond the label, a person for instance, is no help."""
 
 
 class ModalityDropout(_Strict):

@@ -56,6 +56,12 @@ class Clips:
         self._targets = targets
         self._augmentation = augmentation
         self._seed = seed
+        # By label and modality, the items that have the modality: what `pairing` may draw.
+        self._alike: dict[tuple[int, Modality], list[int]] = {}
+        for modality, items in variants.items():
+            for index, target in enumerate(targets):
+                if len(items[index][0]):
+                    self._alike.setdefault((target, modality), []).append(index)
 
     def __len__(self) -> int:
         """Number of items."""
@@ -65,13 +71,18 @@ class Clips:
         """The item, in training a random variant of it."""
         generator = np.random.default_rng([self._seed, epoch, index])
         tokens: dict[Modality, Tokens] = {}
-        for modality, items in self._variants.items():
+        options = self._augmentation
+        paired = options is not None and 0 < options.pairing > generator.random()
+        for number, (modality, items) in enumerate(self._variants.items()):
             own = items[index]
-            if self._augmentation is None:
+            if paired and number and len(own[0]):
+                alike = self._alike[self._targets[index], modality]
+                own = items[alike[int(generator.integers(len(alike)))]]
+            if options is None:
                 tokens[modality] = own[0]
             else:
                 drawn = own[int(generator.integers(len(own)))]
-                tokens[modality] = augment_tokens(drawn, modality, self._augmentation, generator)
+                tokens[modality] = augment_tokens(drawn, modality, options, generator)
         target = self._targets[index]
         return Example(tokens, target, dict.fromkeys(tokens, target))
 

@@ -47,6 +47,8 @@ class FaceBatch(NamedTuple):
 
     faces: Tensor
     labels: Tensor
+    taught: Tensor | None = None
+    """float32 [B, labels]: what teachers see in the unchanged faces, where there are teachers."""
 
 
 class FaceBatches:
@@ -63,6 +65,7 @@ class FaceBatches:
         erase: largest side of the grey square that is put over half of the augmented pictures, as
             a share of the picture's side; 0 for none.
         seed: of order and augmentation.
+        taught: float32 [items, labels], see `FaceBatch`.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class FaceBatches:
         augmentation: PictureAugmentation | None = None,
         erase: float = 0.0,
         seed: int = 0,
+        taught: Tensor | None = None,
     ) -> None:
         if not items or batch_size < 1:
             raise ConfigError("there is no picture to train on, or a batch of none was asked for")
@@ -86,6 +90,7 @@ class FaceBatches:
         self._augmentation = augmentation
         self._erase = erase
         self._seed = seed
+        self._taught = taught
         self._epoch = 0
         self._position = 0  # where the next iteration starts
         self._reached = 0  # what the running iteration has given
@@ -109,6 +114,7 @@ class FaceBatches:
             yield FaceBatch(
                 torch.from_numpy(faces)[:, None].expand(-1, 3, -1, -1),
                 torch.from_numpy(self.labels[chosen]),
+                None if self._taught is None else self._taught[torch.from_numpy(chosen)],
             )
 
     def state_dict(self) -> dict[str, int]:

