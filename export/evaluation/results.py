@@ -20,6 +20,7 @@ from edge_ser.export.evaluation.tables import RunScores, markdown, paired_differ
 from edge_ser.export.measured_section import host
 from edge_ser.export.training.config import load_config
 from edge_ser.export.training.run import PREDICTIONS, read_configuration, train
+from edge_ser.file_writing import write_atomically
 
 CONFIGS: Final = Path(__file__).parent.parent / "configs"
 COMMAND: Final = "python -m edge_ser.export.evaluation.results --data DIR --output docs/results.md"
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 console=console,
             )
         given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(document(results), "utf-8")
+        write_atomically(given.output, document(results).encode())
     except EdgeSerError as error:
         console.print(f"error: {error}", style="red", markup=False)
         return 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +32,8 @@ from edge_ser.file_writing import write_atomically
 
 PREDICTIONS = "predictions.json"
 CONFIG = "config.json"
+FOLDS = "folds.json"
+"""Names of a run's folds, in their order."""
 
 
 def train(
@@ -47,7 +50,7 @@ def train(
     """Train every fold and seed of a configuration and predict the test parts.
 
     A run that was stopped goes on where it was: finished folds are read back, an unfinished one
-    continues from its last epoch.
+    continues from its last epoch. Where all that is asked for is finished, the data are not needed.
 
     Args:
         config: a configuration, or the YAML file of one.
@@ -60,15 +63,25 @@ def train(
         console: for progress; None shows none.
 
     Raises:
-        ConfigError: if configuration, data or splits cannot be used, or `output` holds a run with
-            another configuration.
+        ConfigError: if configuration, data or splits cannot be used, there is no such fold, or
+            `output` holds a run with another configuration.
     """
     if isinstance(config, Path):
         config = load_config(config)
     output = output or Path("runs") / config.name
     guard_configuration(output, config)
+    finished = _finished(output, folds)
+    if finished:
+        if console is not None:
+            console.print(f"{config.name}: finished, read from {output}")
+        return RunResult(config.name, finished[0].labels, finished)
     cache = cache or Path("runs") / "cache"
     loaded = load_run_data(config, data, cache, speech=speech, console=console)
+    names = [split.name for split in loaded.splits]
+    unknown = sorted(set(folds or ()) - set(names))
+    if unknown:
+        raise ConfigError(f"there is no fold {', '.join(unknown)}; there are {', '.join(names)}")
+    write_atomically(output / FOLDS, json.dumps(names).encode())
     results = []
     for split in loaded.splits:
         if folds is not None and split.name not in folds:
@@ -95,6 +108,18 @@ def train(
             hits = results[-1].predicted == results[-1].true
             console.print(f"{config.name} {split.name}: accuracy {hits.mean():.3f}")
     return RunResult(config.name, loaded.labels, tuple(results))
+
+
+def _finished(output: Path, folds: Sequence[str] | None) -> tuple[FoldResult, ...]:
+    """Predictions of the folds that are asked for; empty where one is missing."""
+    try:
+        names = json.loads((output / FOLDS).read_text("utf-8"))
+    except (OSError, ValueError):
+        return ()
+    files = [output / name / PREDICTIONS for name in names if folds is None or name in folds]
+    if len(files) < len(set(folds or names)) or not all(file.is_file() for file in files):
+        return ()
+    return tuple(read_fold(file) for file in files)
 
 
 def guard_configuration(output: Path, config: TrainingConfig) -> None:
