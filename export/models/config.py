@@ -33,6 +33,9 @@ class FusionConfig(BaseModel):
     """How many audio tokens become one inside the model; a power of two."""
     input_dropout: float = Field(default=0.1, ge=0, lt=1)
     dropout: float = Field(default=0.3, ge=0, lt=1)
+    joint_dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Share of training examples that a hybrid fusion of several modalities decides by the sum of
+    their experts, without its attention: each part has to be right without the other."""
     statistics: bool = True
     """Whether mean and deviation of the raw tokens reach the branch's summary directly."""
     loudness_statistics: bool = False

@@ -93,22 +93,39 @@ class EarlyFusion(Fusion):
         return FusionOutput(self.classify(self.head(tokens, mask)), {})
 
 
-class LateFusion(Fusion):
-    """A head a modality; their log-probabilities are averaged with learned weights."""
+class Experts(nn.Module):
+    """A decision a modality, from its summary and, with `heads`, its tokens."""
 
-    def __init__(self, config: FusionConfig) -> None:
-        super().__init__(config)
+    def __init__(
+        self, config: FusionConfig, modalities: tuple[Modality, ...], *, heads: bool = True
+    ) -> None:
+        super().__init__()
         self.heads = nn.ModuleDict(
             {
                 m: make_head(
                     config.head, config.width, config.attention_heads, config.layers, config.dropout
                 )
-                for m in self.modalities
+                for m in (modalities if heads else ())
             }
         )
-        self.classify = nn.ModuleDict(
-            {m: nn.Linear(2 * config.width, config.labels) for m in self.modalities}
-        )
+        seen = config.width * (2 if heads else 1)
+        self.classify = nn.ModuleDict({m: nn.Linear(seen, config.labels) for m in modalities})
+
+    def forward(self, modality: Modality, own: Branched) -> Tensor:
+        """Logits of one modality alone, float [batch, labels]."""
+        seen = own.summary
+        if modality in self.heads:
+            seen = torch.cat([self.heads[modality](own.tokens, own.mask), seen], dim=1)
+        logits: Tensor = self.classify[modality](seen)
+        return logits
+
+
+class LateFusion(Fusion):
+    """An expert a modality; their log-probabilities are averaged with learned weights."""
+
+    def __init__(self, config: FusionConfig) -> None:
+        super().__init__(config)
+        self.experts = Experts(config, self.modalities)
         self.weight = nn.Parameter(torch.zeros(len(self.modalities)))
 
     def decide(self, branched: dict[Modality, Branched]) -> FusionOutput:
@@ -117,8 +134,7 @@ class LateFusion(Fusion):
         terms = []
         for index, modality in enumerate(self.modalities):
             own = branched[modality]
-            seen = torch.cat([self.heads[modality](own.tokens, own.mask), own.summary], dim=1)
-            alone[modality] = self.classify[modality](seen)
+            alone[modality] = self.experts(modality, own)
             weight = nn.functional.softplus(self.weight[index] + 0.5413)
             terms.append(torch.log_softmax(alone[modality], 1) * present(own.mask) * weight)
         return FusionOutput(torch.stack(terms).sum(0), alone)
@@ -129,7 +145,9 @@ class HybridFusion(Fusion):
 
     The tokens of each modality look at those of all others; a head reads the mixed sequence. Its
     logits are added to those of the modalities' own experts, as independent evidence adds up in
-    log-odds: the attention learns what the sum of the experts gets wrong.
+    log-odds: the attention learns what the sum of the experts gets wrong. While training, some
+    examples are decided without it (stochastic depth, Huang et al., 2016), so that the experts do
+    not lean on it.
     """
 
     def __init__(self, config: FusionConfig) -> None:
@@ -142,9 +160,9 @@ class HybridFusion(Fusion):
             config.head, config.width, config.attention_heads, config.layers, config.dropout
         )
         self.joint = nn.Linear(config.width * (1 + len(self.modalities)), config.labels)
-        self.expert = nn.ModuleDict(
-            {m: nn.Linear(config.width, config.labels) for m in self.modalities}
-        )
+        # Of a single modality the joint head reads all tokens there are.
+        self.several = len(self.modalities) > 1
+        self.experts = Experts(config, self.modalities, heads=self.several)
         self.scale = nn.Parameter(torch.ones(len(self.modalities)))
 
     def decide(self, branched: dict[Modality, Branched]) -> FusionOutput:
@@ -154,10 +172,13 @@ class HybridFusion(Fusion):
             tokens = layer(tokens, tokens, mask) * mask.unsqueeze(-1)
         summaries = [branched[m].summary for m in self.modalities]
         logits = self.joint(torch.cat([self.head(tokens, mask), *summaries], dim=1))
+        if self.training and self.several and self.config.joint_dropout:
+            kept = torch.rand(len(logits), 1, device=logits.device) >= self.config.joint_dropout
+            logits = logits * kept
         alone: dict[Modality, Tensor] = {}
         for index, modality in enumerate(self.modalities):
             own = branched[modality]
-            alone[modality] = self.expert[modality](own.summary)
+            alone[modality] = self.experts(modality, own)
             logits = logits + self.scale[index] * alone[modality] * present(own.mask)
         return FusionOutput(logits, alone)
 

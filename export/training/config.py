@@ -32,6 +32,7 @@ class ModelSizes(_Strict):
     stride: int = 2
     input_dropout: float = 0.1
     dropout: float = 0.3
+    joint_dropout: float = 0.5
     statistics: bool = True
     loudness_statistics: bool = False
 

@@ -170,6 +170,7 @@ def fusion_config(config: TrainingConfig, loaded: RunData) -> FusionConfig:
             stride=sizes.stride,
             input_dropout=sizes.input_dropout,
             dropout=sizes.dropout,
+            joint_dropout=sizes.joint_dropout,
             statistics=sizes.statistics,
             loudness_statistics=sizes.loudness_statistics,
         )
