@@ -9,7 +9,7 @@ from torch import Tensor
 
 from edge_ser.constants import MODALITIES, Modality
 from edge_ser.export.models.config import FusionConfig, FusionKind, HeadKind
-from edge_ser.export.models.fusion import Fusion, make_fusion
+from edge_ser.export.models.fusion import Fusion, HybridFusion, make_fusion
 
 WIDTHS: dict[Modality, int] = {"audio": 14, "text": 6, "video": 5}
 COUNTS: dict[Modality, int] = {"audio": 12, "text": 3, "video": 4}
@@ -113,6 +113,37 @@ def test_a_fusion_of_two_modalities_ignores_the_third() -> None:
     assert torch.equal(fusion(*inputs.values()), logits)
 
 
+def _undropped(**changes: object) -> Fusion:
+    """A hybrid fusion in training that draws nothing but what `changes` say."""
+    torch.manual_seed(0)
+    sizes = {"labels": 7, "inputs": WIDTHS, "prosody": 12, "width": 16, "attention_heads": 2}
+    fields = {**sizes, "dropout": 0.0, "input_dropout": 0.0, **changes}
+    return make_fusion(FusionConfig.model_validate(fields)).train()
+
+
+def _sum_of_experts(fusion: Fusion, inputs: dict[str, Tensor]) -> Tensor:
+    assert isinstance(fusion, HybridFusion)
+    tokens = {m: (inputs[f"{m}_tokens"], inputs[f"{m}_mask"]) for m in fusion.modalities}
+    alone = fusion.fuse(tokens).alone
+    return torch.stack([fusion.scale[i] * x for i, x in enumerate(alone.values())]).sum(0)
+
+
+def test_some_examples_are_decided_by_the_experts_alone_while_training() -> None:
+    fusion, inputs = _undropped(joint_dropout=0.4), _inputs(MODALITIES, batch=400)
+    experts = _sum_of_experts(fusion, inputs)
+    left = (fusion(*inputs.values()) - experts).abs().amax(1) < 1e-6
+    assert 0.3 < left.float().mean() < 0.5
+    whole = fusion.eval()(*inputs.values())
+    assert ((whole - experts).abs().amax(1) > 1e-4).all()
+
+
+def test_nothing_is_dropped_of_a_fusion_of_one_modality() -> None:
+    fusion = _undropped(inputs={"audio": 14}, joint_dropout=0.9)
+    inputs = _inputs(("audio",), batch=50)
+    experts = _sum_of_experts(fusion, inputs)
+    assert ((fusion(*inputs.values()) - experts).abs().amax(1) > 1e-5).all()
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -121,6 +152,7 @@ def test_a_fusion_of_two_modalities_ignores_the_third() -> None:
         ({"stride": 3}, "power of two"),
         ({"prosody": 15}, "prosody"),
         ({"wide": 3}, "wide"),
+        ({"joint_dropout": 1.0}, "joint_dropout"),
     ],
 )
 def test_wrong_sizes_are_refused(wrong: dict[str, object], message: str) -> None:
