@@ -1,15 +1,15 @@
-"""Face encoders that can be loaded: the expression network of face-api, and our own.
+"""Face encoders that can be loaded: the expression network of face-api, our own, and ensembles.
 
 face-api's: four dense blocks of four depthwise-separable convolutions, each adding up what came
 before it inside the block, then the mean over the 7 x 7 places: 256 features, 7 logits, 0.3 M
-parameters (@vladmandic/face-api 1.7.15, MIT). Our own: see `FaceCnn`.
+parameters (@vladmandic/face-api 1.7.15, MIT). Our own: see `FaceCnn` and `FaceEnsemble`.
 """
 
 from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from torch.nn import functional
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.encoders.face_cnn import FaceCnn
+from edge_ser.export.encoders.face_ensemble import FaceEnsemble
 from edge_ser.export.encoders.tfjs import read_tfjs_weights
 
 FACE_LICENCE: Final = "MIT"
@@ -77,6 +78,10 @@ class FaceEncoder(nn.Module):
         return features
 
 
+AnyFaceEncoder: TypeAlias = FaceEncoder | FaceCnn | FaceEnsemble
+"""Each has `features`, a `classifier` of them and its `width`."""
+
+
 class _SeparableConvolution(nn.Module):
     """Depthwise 3 x 3, then pointwise; padded as TensorFlow's ``same``."""
 
@@ -121,7 +126,7 @@ class _DenseBlock(nn.Module):
         return torch.relu(total + inner)
 
 
-def load_face_encoder(source: str | Path, *, with_logits: bool = False) -> FaceEncoder | FaceCnn:
+def load_face_encoder(source: str | Path, *, with_logits: bool = False) -> AnyFaceEncoder:
     """Load a face encoder, in evaluation mode, float32, on the CPU.
 
     Args:
@@ -133,13 +138,15 @@ def load_face_encoder(source: str | Path, *, with_logits: bool = False) -> FaceE
         ConfigError: if the weights are missing, damaged or of another network.
     """
     path = Path(source)
-    encoder: FaceEncoder | FaceCnn = FaceEncoder(with_logits)
+    encoder: AnyFaceEncoder = FaceEncoder(with_logits)
     try:
         if path.suffix == ".safetensors":
             state = load_file(str(path))
             with safe_open(str(path), "pt") as file:
-                if (file.metadata() or {}).get("network") == FaceCnn.__name__:
-                    encoder = FaceCnn(with_logits)
+                name = (file.metadata() or {}).get("network")
+            for network in (FaceCnn, FaceEnsemble):
+                if name == network.__name__:
+                    encoder = network(with_logits)
         else:
             weights = read_tfjs_weights(path, _MANIFEST)
             state = {name: torch.from_numpy(array) for name, array in _state(weights).items()}
@@ -150,7 +157,7 @@ def load_face_encoder(source: str | Path, *, with_logits: bool = False) -> FaceE
     return encoder.eval()
 
 
-def save_face_encoder(encoder: FaceEncoder | FaceCnn, path: Path) -> None:
+def save_face_encoder(encoder: AnyFaceEncoder, path: Path) -> None:
     """Write the weights as safetensors, so that `load_face_encoder` reads them."""
     save_file(
         {name: x.contiguous() for name, x in encoder.state_dict().items()},

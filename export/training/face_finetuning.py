@@ -40,7 +40,7 @@ from torch.nn import functional
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.pictures import read_pictures
-from edge_ser.export.encoders.face import FaceEncoder, load_face_encoder, save_face_encoder
+from edge_ser.export.encoders.face import AnyFaceEncoder, load_face_encoder, save_face_encoder
 from edge_ser.export.encoders.face_cnn import FaceCnn
 from edge_ser.export.training.face_data import FaceBatch, FaceBatches, face_parts
 from edge_ser.export.training.face_distillation import (
@@ -107,7 +107,7 @@ class FaceTask(lightning.LightningModule):
     """
 
     def __init__(
-        self, encoder: FaceEncoder | FaceCnn, config: FaceFinetuning, counts: list[int], steps: int
+        self, encoder: AnyFaceEncoder, config: FaceFinetuning, counts: list[int], steps: int
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -188,14 +188,14 @@ def recall_per_class(
 
 
 def finetune_face(
-    encoder: FaceEncoder | FaceCnn,
+    encoder: AnyFaceEncoder,
     train: FaceBatches,
     held_out: FaceBatches,
     output: Path,
     config: FaceFinetuning,
     *,
     extra_callbacks: tuple[lightning.Callback, ...] = (),
-) -> FaceEncoder | FaceCnn:
+) -> AnyFaceEncoder:
     """Train, resuming from `output` if a run stands there, and save the best epoch.
 
     Args:
@@ -263,7 +263,7 @@ def finetune_face(
     return encoder
 
 
-def score_faces(encoder: FaceEncoder | FaceCnn, test: FaceBatches) -> dict[str, Any]:
+def score_faces(encoder: AnyFaceEncoder, test: FaceBatches) -> dict[str, Any]:
     """Unweighted average recall, accuracy and recall a class, on pictures nothing was chosen on."""
     encoder.eval()
     with torch.inference_mode():
