@@ -37,7 +37,7 @@ class FaceEnsemble(nn.Module):
         self.mini_xception = MiniXception()
         self.width = self.cnn.width + len(EMOTIONS)
         self.classifier = nn.Linear(self.width, len(EMOTIONS))
-        self.cnn.classifier = nn.Identity()
+        del self.cnn.classifier  # its share is in the ensemble's
 
     @classmethod
     def of(cls, cnn: FaceCnn, mini_xception: MiniXception) -> FaceEnsemble:
