@@ -1,8 +1,8 @@
 """Two face networks whose answers are averaged: our own and mini-Xception beside it.
 
-They err on different faces: on FER2013 their mean answer is right more often than either. Our own
-network sees a face once here, mini-Xception also its mirror image, which together takes less time
-than the face and its mirror image take our own.
+They err on different faces: on FER2013 their mean answer is right more often than either. Neither
+looks at a face's mirror image here: both together take less time than a face and its mirror image
+take our own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class FaceEnsemble(nn.Module):
         super().__init__()
         self.with_logits = with_logits
         self.cnn = FaceCnn(mirrored=False)
-        self.mini_xception = MiniXception()
+        self.mini_xception = MiniXception(mirrored=False)
         self.width = self.cnn.width + len(EMOTIONS)
         self.classifier = nn.Linear(self.width, len(EMOTIONS))
         del self.cnn.classifier  # its share is in the ensemble's

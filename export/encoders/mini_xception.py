@@ -40,10 +40,16 @@ _NORMALISATION: Final = {
 
 
 class MiniXception(nn.Module):
-    """Faces to logits."""
+    """Faces to logits.
 
-    def __init__(self) -> None:
+    Args:
+        mirrored: whether logits are, outside of training, the mean of a face's and its mirror
+            image's.
+    """
+
+    def __init__(self, mirrored: bool = True) -> None:
         super().__init__()
+        self.mirrored = mirrored
         self.stem = nn.Sequential(
             nn.Conv2d(1, _STEM, 3, bias=False),
             nn.BatchNorm2d(_STEM, _EPSILON),
@@ -59,17 +65,14 @@ class MiniXception(nn.Module):
         self.classifier = nn.Conv2d(_BLOCKS[-1], len(_LABELS), 3, padding=1)
 
     def forward(self, faces: Tensor) -> Tensor:
-        """float32 [N, 3, H, W], RGB or grey in 0..255, to logits [N, 7] in the order of EMOTIONS.
-
-        Outside of training they are the mean of a face's and its mirror image's.
-        """
+        """float32 [N, 3, H, W], RGB or grey in 0..255, to logits [N, 7] in the order of EMOTIONS."""
         grey = faces.mean(dim=1, keepdim=True)
         grey = functional.interpolate(
             grey, size=(_SIDE, _SIDE), mode="bilinear", align_corners=False
         )
         scaled = grey / 127.5 - 1.0
         logits = self._logits(scaled)
-        if not self.training:
+        if self.mirrored and not self.training:
             logits = 0.5 * (logits + self._logits(scaled.flip(3)))
         return logits[:, [_LABELS.index(label) for label in EMOTIONS]]
 

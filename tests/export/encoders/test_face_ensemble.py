@@ -31,7 +31,7 @@ def faces(count: int) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def networks() -> tuple[FaceCnn, MiniXception]:
     torch.manual_seed(0)
-    cnn, mini_xception = FaceCnn(mirrored=False), MiniXception()
+    cnn, mini_xception = FaceCnn(mirrored=False), MiniXception(mirrored=False)
     for _ in range(3):  # batch statistics of something like pictures
         cnn.features(faces(8))
         mini_xception(faces(8))
