@@ -65,7 +65,7 @@ class MiniXception(nn.Module):
         self.classifier = nn.Conv2d(_BLOCKS[-1], len(_LABELS), 3, padding=1)
 
     def forward(self, faces: Tensor) -> Tensor:
-        """float32 [N, 3, H, W], RGB or grey in 0..255, to logits [N, 7] in the order of EMOTIONS."""
+        """float32 [N, 3, H, W], RGB or grey in 0..255, to logits [N, 7], ordered as EMOTIONS."""
         grey = faces.mean(dim=1, keepdim=True)
         grey = functional.interpolate(
             grey, size=(_SIDE, _SIDE), mode="bilinear", align_corners=False
