@@ -36,8 +36,7 @@ from edge_ser.errors import EdgeSerError
 from edge_ser.export.bundle_writer import BundleContent, GraphFile, write_bundle
 from edge_ser.export.data.splits import PARTS
 from edge_ser.export.encoders.detector import load_face_detector
-from edge_ser.export.encoders.face import FACE_LICENCE, FACE_ORIGIN, load_face_encoder
-from edge_ser.export.encoders.face_cnn import CNN_LICENCE, CNN_ORIGIN, FaceCnn
+from edge_ser.export.encoders.face import load_face_encoder, origin_of
 from edge_ser.export.encoders.speech import SPEECH_LICENCE, SPEECH_ORIGIN, load_speech_encoder
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, TextEncoder, load_text_encoder
 from edge_ser.export.encoders.text_graph import TextGraph
@@ -222,9 +221,7 @@ def export_graphs(
     made = {
         "acoustic": (f"{SPEECH_ORIGIN}; MFCC, energy and pitch beside it", SPEECH_LICENCE, "fp32"),
         "text": ("MiniLM-L6 (Apache-2.0), fine-tuned on GoEmotions", "Apache-2.0", "int8"),
-        "face": (CNN_ORIGIN, CNN_LICENCE, "fp32")
-        if isinstance(getattr(face, "face", None), FaceCnn)
-        else (FACE_ORIGIN, FACE_LICENCE, "fp32"),
+        "face": (*origin_of(face.face if isinstance(face, FaceTokenEncoder) else face), "fp32"),
         "fusion": ("this project, label-paired data", "see the bundle's licence", "fp32"),
         "detector": ("BlazeFace short range, MediaPipe", "Apache-2.0", "fp32"),
     }

@@ -38,9 +38,15 @@ LICENCE_FOLDER: Final = "LICENSES"
 TOKENIZER: Final = "tokenizer.json"
 DEFAULT_LICENCES: Final[tuple[Path, ...]] = tuple(
     Path(__file__).parent / "licences" / name
-    for name in ("NOTICE.txt", "Apache-2.0.txt", "whisper-MIT.txt", "face-api-MIT.txt")
+    for name in (
+        "NOTICE.txt",
+        "Apache-2.0.txt",
+        "whisper-MIT.txt",
+        "face-api-MIT.txt",
+        "fer-MIT.txt",
+    )
 )
-"""Full texts for what the default bundle is made of: Whisper, MiniLM, face-api, BlazeFace."""
+"""Full texts for what the default bundle is made of: Whisper, MiniLM, face-api, fer, BlazeFace."""
 
 _DTYPES: Final[dict[int, str]] = {
     TensorProto.FLOAT: "float32",

@@ -21,8 +21,12 @@ from torch.nn import functional
 
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
-from edge_ser.export.encoders.face_cnn import FaceCnn
-from edge_ser.export.encoders.face_ensemble import FaceEnsemble
+from edge_ser.export.encoders.face_cnn import CNN_LICENCE, CNN_ORIGIN, FaceCnn
+from edge_ser.export.encoders.face_ensemble import (
+    ENSEMBLE_LICENCE,
+    ENSEMBLE_ORIGIN,
+    FaceEnsemble,
+)
 from edge_ser.export.encoders.tfjs import read_tfjs_weights
 
 FACE_LICENCE: Final = "MIT"
@@ -155,6 +159,23 @@ def load_face_encoder(source: str | Path, *, with_logits: bool = False) -> AnyFa
     except (KeyError, OSError, RuntimeError, SafetensorError, ValueError) as error:
         raise ConfigError(f"{source} holds other weights than a face encoder's: {error}") from error
     return encoder.eval()
+
+
+def origin_of(encoder: nn.Module) -> tuple[str, str]:
+    """Where a face encoder's weights come from, and their licence, as a model card says it.
+
+    Raises:
+        TypeError: if it is no face encoder.
+    """
+    origins = {
+        FaceCnn: (CNN_ORIGIN, CNN_LICENCE),
+        FaceEnsemble: (ENSEMBLE_ORIGIN, ENSEMBLE_LICENCE),
+        FaceEncoder: (FACE_ORIGIN, FACE_LICENCE),
+    }
+    for network, origin in origins.items():
+        if isinstance(encoder, network):
+            return origin
+    raise TypeError(f"{type(encoder).__name__} is no face encoder")
 
 
 def save_face_encoder(encoder: AnyFaceEncoder, path: Path) -> None:

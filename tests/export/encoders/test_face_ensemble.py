@@ -11,7 +11,12 @@ import torch
 
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
-from edge_ser.export.encoders.face import load_face_encoder, save_face_encoder
+from edge_ser.export.encoders.face import (
+    FaceEncoder,
+    load_face_encoder,
+    origin_of,
+    save_face_encoder,
+)
 from edge_ser.export.encoders.face_cnn import FaceCnn
 from edge_ser.export.encoders.face_ensemble import FaceEnsemble
 from edge_ser.export.encoders.mini_xception import MiniXception
@@ -62,6 +67,14 @@ def test_saved_weights_load_as_an_ensemble(
     assert not loaded.training
     with torch.inference_mode():
         assert torch.equal(loaded(faces(3)), ensemble(faces(3)))
+
+
+def test_a_card_names_whose_weights_they_are(networks: tuple[FaceCnn, MiniXception]) -> None:
+    assert "mini-Xception (MIT)" in origin_of(FaceEnsemble.of(*networks))[0]
+    assert "mini-Xception" not in origin_of(networks[0])[0]
+    assert "face-api" in origin_of(FaceEncoder())[0]
+    with pytest.raises(TypeError, match="MiniXception"):
+        origin_of(networks[1])
 
 
 def test_an_ensemble_is_made_of_our_own_network_alone(
