@@ -2,8 +2,8 @@
 
 Grey faces of 64 x 64 through two plain convolutions and four blocks of depthwise-separable ones;
 57 thousand parameters. The package ships the weights (MIT) that its authors trained on FER2013's
-training part (they chose the epoch on the two test parts). Here they stand beside a network of our
-own, see `edge_ser.export.encoders.face_ensemble`, or teach one, see
+training part (and, by all we know, chose the epoch on the two test parts). Here they stand beside a
+network of our own, see `edge_ser.export.encoders.face_ensemble`, or teach one, see
 `edge_ser.export.training.face_distillation`.
 """
 
