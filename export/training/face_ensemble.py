@@ -36,6 +36,7 @@ from edge_ser.export.models.face_tokens import FaceTokenEncoder
 from edge_ser.export.onnx_export import export_onnx
 from edge_ser.export.training.face_data import FACE_SIDE, FaceBatches, face_parts
 from edge_ser.export.training.face_finetuning import score_faces
+from edge_ser.file_writing import write_atomically
 
 _log = logging.getLogger(__name__)
 
@@ -135,7 +136,7 @@ def main(arguments: list[str] | None = None) -> None:
         report[name]["milliseconds a face, fp32, one thread"] = times
     report["host"] = host(("torch", "onnxruntime"))
     text = json.dumps(report, indent=2)
-    (given.output / "scores.json").write_text(text + "\n", encoding="utf-8")
+    write_atomically(given.output / "scores.json", f"{text}\n".encode())
     _log.info(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edge_ser.constants import EMOTIONS
-from edge_ser.errors import ConfigError
+from edge_ser.errors import ConfigError, MissingExtraError
 from edge_ser.export.encoders.mini_xception import MiniXception, load_mini_xception
 
 KERAS_LABELS = ("angry", "disgust", "fearful", "happy", "sad", "surprised", "neutral")
@@ -114,6 +115,14 @@ def test_other_files_are_refused(arrays: dict[str, np.ndarray], tmp_path: Path) 
     ):
         with pytest.raises(ConfigError, match=r"other weights than mini-Xception"):
             load_mini_xception(path)
+
+
+def test_without_h5py_the_command_that_brings_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(MissingExtraError, match=r"pip install \"edge-ser\[train\]\""):
+        load_mini_xception(tmp_path / "a.hdf5")
 
 
 def test_in_training_a_face_is_not_mirrored(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
