@@ -60,8 +60,9 @@ lint: $(TEST_ENV)/.installed
 typecheck: $(TEST_ENV)/.installed
 	@rm -rf build/typing && mkdir -p build/typing/edge_ser
 	@cd build/typing/edge_ser && for part in ../../../edge_ser/*; do ln -sfn $$part .; done \
-	  && ln -sfn ../../../export export && ln -sfn ../../../calibration calibration
-	cd build/typing && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p edge_ser
+	  && ln -sfn ../../../export export && ln -sfn ../../../calibration calibration \
+	  && ln -sfn ../../recipes ../recipes
+	cd build/typing && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p edge_ser -p recipes
 
 # $(call build-cpp,FOLDER,OPTIONS) builds the C++ side of the kernels in build/FOLDER.
 define build-cpp

@@ -15,10 +15,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge_ser.bundle import Bundle, load_bundle
-    from edge_ser.capture.clip import Clip
-    from edge_ser.capture.media import clip_from_arrays, open_clip
-    from edge_ser.capture.transcript import Transcript, Word
+    from edge_ser.bundles.loading import Bundle, load_bundle
+    from edge_ser.capture.camera import CameraSource
+    from edge_ser.capture.microphone import MicrophoneSource
+    from edge_ser.capture.network import NetworkSource
+    from edge_ser.capture.replay import ReplaySource
+    from edge_ser.clock import PushedClock
     from edge_ser.errors import (
         BundleError,
         CaptureError,
@@ -28,18 +30,22 @@ if TYPE_CHECKING:
         MediaError,
         MissingExtraError,
     )
-    from edge_ser.profile import Profile
+    from edge_ser.media.clip import Clip
+    from edge_ser.media.media import clip_from_arrays, open_clip
+    from edge_ser.media.transcript import Transcript, Word
     from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.result import Decision, LiveDecision, ModalityReport, StreamHealth, Window
+    from edge_ser.speaker.profile import Profile
     from edge_ser.stream import EmotionStream
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Bundle": "bundle",
+    "Bundle": "bundles.loading",
     "BundleError": "errors",
+    "CameraSource": "capture.camera",
     "CaptureError": "errors",
-    "Clip": "capture.clip",
+    "Clip": "media.clip",
     "ConfigError": "errors",
     "Decision": "result",
     "EdgeRecognizer": "recognizer",
@@ -48,21 +54,26 @@ _HOMES = {
     "EngineError": "errors",
     "LiveDecision": "result",
     "MediaError": "errors",
+    "MicrophoneSource": "capture.microphone",
     "MissingExtraError": "errors",
     "ModalityReport": "result",
-    "Profile": "profile",
+    "NetworkSource": "capture.network",
+    "Profile": "speaker.profile",
+    "PushedClock": "clock",
+    "ReplaySource": "capture.replay",
     "StreamHealth": "result",
-    "Transcript": "capture.transcript",
+    "Transcript": "media.transcript",
     "Window": "result",
-    "Word": "capture.transcript",
-    "clip_from_arrays": "capture.media",
-    "load_bundle": "bundle",
-    "open_clip": "capture.media",
+    "Word": "media.transcript",
+    "clip_from_arrays": "media.media",
+    "load_bundle": "bundles.loading",
+    "open_clip": "media.media",
 }
 
 __all__ = [
     "Bundle",
     "BundleError",
+    "CameraSource",
     "CaptureError",
     "Clip",
     "ConfigError",
@@ -73,9 +84,13 @@ __all__ = [
     "EngineError",
     "LiveDecision",
     "MediaError",
+    "MicrophoneSource",
     "MissingExtraError",
     "ModalityReport",
+    "NetworkSource",
     "Profile",
+    "PushedClock",
+    "ReplaySource",
     "StreamHealth",
     "Transcript",
     "Window",
@@ -84,6 +99,36 @@ __all__ = [
     "load_bundle",
     "open_clip",
 ]
+
+
+def _find_installed() -> None:
+    """In a checkout this folder hides the installed package: take the modules from there.
+
+    An installed package has its kernels beside this file, and an editable install knows where they
+    are: then nothing is to be done.
+
+    Raises:
+        ImportError: if edge-ser is not installed for this Python.
+    """
+    import sys
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    if find_spec("edge_ser._kernels") is not None:
+        return
+    here = Path(__file__).resolve().parent
+    for entry in sys.path:
+        other = Path(entry or ".").resolve() / "edge_ser"
+        if other != here and any(other.glob("_kernels.*[!i]")):
+            __path__[:] = [str(other)]
+            return
+    raise ImportError(
+        f"edge-ser is not installed for {sys.executable}: run `{sys.executable} -m pip install "
+        f"{here.parent}`, or `make demo` there and use .venv-demo/bin/python"
+    )
+
+
+_find_installed()
 
 
 def __getattr__(name: str) -> Any:

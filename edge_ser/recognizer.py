@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.bundle import Bundle, load_bundle
-from edge_ser.capture.clip import Clip, Segment, check_positive, sample_count
-from edge_ser.capture.media import clip_from_arrays, open_clip
-from edge_ser.capture.transcript import Transcript, find_sidecar, read_transcript
-from edge_ser.closing import ClosedOnExit
+from edge_ser.bundles.loading import Bundle, load_bundle
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.encoders import Encoded, EncodedFaces, Encoders
 from edge_ser.errors import ConfigError, MediaError
+from edge_ser.media.clip import Clip, Segment, check_positive, sample_count
+from edge_ser.media.media import clip_from_arrays, open_clip
+from edge_ser.media.transcript import Transcript, find_sidecar, read_transcript
+from edge_ser.pipeline.decide import Evidence, decide, merge
+from edge_ser.pipeline.encoders import Encoded, EncodedFaces, Encoders
+from edge_ser.pipeline.timing import StageTimer
+from edge_ser.pipeline.words import WordEncoder
 from edge_ser.result import Decision, Window
 from edge_ser.runtime.backend import DEFAULT_BACKEND
-from edge_ser.timing import StageTimer
-from edge_ser.window import Evidence, decide, merge
-from edge_ser.words import WordEncoder
+from edge_ser.runtime.closing import ClosedOnExit
 
 if TYPE_CHECKING:
-    from edge_ser.adaptation import SpeakerMap
-    from edge_ser.capture.speech_to_text import SpeechToText
-    from edge_ser.profile import Profile
+    from edge_ser.clock import StreamClock
+    from edge_ser.speaker.adaptation import SpeakerMap
+    from edge_ser.speaker.profile import Profile
+    from edge_ser.speech.speech_to_text import SpeechToText
     from edge_ser.stream import EmotionStream
-    from edge_ser.streaming.clock import StreamClock
     from edge_ser.streaming.outbox import Callback
     from edge_ser.streaming.smoothing import Smoothing
 
@@ -106,7 +106,7 @@ class EdgeRecognizer(ClosedOnExit):
         """Decide for a whole clip.
 
         A clip longer than the bundle's longest window is decided window by window, one in memory at
-        a time, and the decisions are merged (see `edge_ser.window.merge`).
+        a time, and the decisions are merged (see `edge_ser.pipeline.decide.merge`).
 
         Args:
             clip: a file with sound, pictures or both; a `Clip`; or (samples, rate).
@@ -209,7 +209,7 @@ class EdgeRecognizer(ClosedOnExit):
     def enroll(self, clips: Sequence[ClipInput], profile: Profile | None = None) -> Profile:
         """Make the profile of one person from clips in which nobody else speaks.
 
-        Only statistics are kept: see `edge_ser.profile.Profile`. The bundle's `adaptation` tells
+        Only statistics are kept: see `Profile`. The bundle's `adaptation` tells
         whether they should be neutral speech (`enrol_with`).
 
         Args:
@@ -221,8 +221,8 @@ class EdgeRecognizer(ClosedOnExit):
             MediaError: if a clip cannot be used, or nobody speaks in any of them.
             EngineError: if a backend fails.
         """
-        from edge_ser.enrolment import VoiceStatistics
-        from edge_ser.profile import Profile, adaptation_of
+        from edge_ser.speaker.profile import Profile, adaptation_of
+        from edge_ser.speaker.voice import VoiceStatistics
 
         encoders = self.encoders
         adaptation = adaptation_of(self.bundle) if profile is None else profile.check(self.bundle)
@@ -326,7 +326,7 @@ class EdgeRecognizer(ClosedOnExit):
     def _listener(self) -> SpeechToText:
         with self._speech_to_text_lock:
             if self._speech_to_text is None:
-                from edge_ser.capture.speech_to_text import SpeechToText
+                from edge_ser.speech.speech_to_text import SpeechToText
 
                 self._speech_to_text = SpeechToText()
             return self._speech_to_text

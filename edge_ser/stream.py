@@ -14,16 +14,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.bundle import Bundle
-from edge_ser.capture.arrays import HIGHEST_RATE, LOWEST_RATE
-from edge_ser.capture.clip import Samples
-from edge_ser.capture.sound_track import mono_full_scale
-from edge_ser.closing import ClosedOnExit
+from edge_ser.bundles.loading import Bundle
+from edge_ser.clock import MonotonicClock, StreamClock
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
-from edge_ser.profile import Profile
+from edge_ser.media.arrays import HIGHEST_RATE, LOWEST_RATE
+from edge_ser.media.clip import Samples
+from edge_ser.media.samples import mono_full_scale
 from edge_ser.result import LiveDecision, StreamHealth
-from edge_ser.streaming.clock import MonotonicClock, StreamClock
+from edge_ser.runtime.closing import ClosedOnExit
+from edge_ser.speaker.profile import Profile
 from edge_ser.streaming.conversation import Conversation, origin_of
 from edge_ser.streaming.enrolment import Enrolment
 from edge_ser.streaming.inbox import Arrivals, Chunk, Inbox, PictureArrival, WordsArrival
@@ -47,7 +47,7 @@ class EmotionStream(ClosedOnExit):
     stream. Memory is bounded; everything that is dropped is counted in `StreamHealth`.
 
     Capture times are whole numbers of 16 kHz samples on the stream's clock, by default
-    `edge_ser.streaming.clock.monotonic_samples`: when the first sample of a chunk was captured.
+    `edge_ser.clock.monotonic_samples`: when the first sample of a chunk was captured.
     Times that cannot be true there are replaced by the moment of arrival and counted.
 
     Decisions hold numbers and words, never sound or pictures; nothing is stored or sent.

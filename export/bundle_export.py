@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from edge_ser.bundle import Bundle, load_bundle
-from edge_ser.bundle_schema import (
+from edge_ser.bundles.loading import Bundle, load_bundle
+from edge_ser.bundles.schema import (
     SUBSETS,
     FrontendConfig,
     GraphName,
@@ -26,7 +26,7 @@ from edge_ser.bundle_schema import (
 )
 from edge_ser.constants import MODALITIES, Modality
 from edge_ser.errors import ConfigError
-from edge_ser.export.bundle_writer import BundleContent, GraphFile, write_bundle
+from edge_ser.export.bundles.writer import BundleContent, GraphFile, write_bundle
 from edge_ser.export.data.splits import PARTS
 from edge_ser.export.encoders.speech import (
     SPEECH_LICENCE,
@@ -36,11 +36,9 @@ from edge_ser.export.encoders.speech import (
     load_speech_encoder,
 )
 from edge_ser.export.encoders.text import PooledTextEncoder, load_text_encoder
-from edge_ser.export.evaluation.predictions import RunResult
 from edge_ser.export.evaluation.tables import RunScores, scores
-from edge_ser.export.evaluation.temperature import fit_calibration
 from edge_ser.export.evaluation.trained import HeldOut, held_out_part, require_speech
-from edge_ser.export.graph_export import (
+from edge_ser.export.graphs.bundle_graphs import (
     AveragedFusion,
     ProsodyTokens,
     export_acoustic,
@@ -49,10 +47,12 @@ from edge_ser.export.graph_export import (
     export_text,
 )
 from edge_ser.export.models.acoustic import AcousticEncoder
+from edge_ser.export.scoring.temperature import fit_calibration
 from edge_ser.export.training.checkpoint import TrainedFusion, read_trained
 from edge_ser.export.training.config import ManifestData, RavdessData
-from edge_ser.export.training.run_encoding import face_module, sources_of
-from edge_ser.export.training.tuned_speech import SPEECH_WEIGHTS, read_speech
+from edge_ser.export.training.predictions import RunResult
+from edge_ser.export.training.speech.tuned import SPEECH_WEIGHTS, read_speech
+from edge_ser.export.training.tokens.of_run import face_module, sources_of
 from edge_ser.frontends.audio import default_audio_config
 
 INTENDED_USE: Final = (

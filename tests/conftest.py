@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_ser.machine import cuda_device_count
+from edge_ser.machine.inspection import cuda_device_count
 
 REPOSITORY = Path(__file__).parent.parent
 NOT_RUN = pytest.StashKey[dict[str, int]]()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundle_factory import make_bundle
+from fixtures.bundle_factory import make_bundle
 
 from edge_ser import (
     Decision,

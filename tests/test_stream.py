@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stream_simulation import SECOND, FakeEncoders, TestClock, fake_bundle
+from fixtures.stream_simulation import SECOND, FakeEncoders, TestClock, fake_bundle
 
+from edge_ser.clock import MonotonicClock, PushedClock, StreamClock, monotonic_samples
 from edge_ser.errors import ConfigError, MediaError
 from edge_ser.result import LiveDecision
 from edge_ser.stream import AUDIO_QUEUE, EmotionStream
-from edge_ser.streaming.clock import MonotonicClock, PushedClock, StreamClock, monotonic_samples
 from edge_ser.streaming.options import StreamOptions
 from edge_ser.streaming.outbox import MAILBOX
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from edge_ser import Decision, EdgeRecognizer, LiveDecision
-from edge_ser.capture.media import read_clip
 from edge_ser.capture.replay import ReplaySource
-from edge_ser.streaming.clock import PushedClock
+from edge_ser.clock import PushedClock
+from edge_ser.media.media import read_clip
 
 RATE = 5.0
 
@@ -54,7 +54,7 @@ def test_live_and_timeline_agree(
 
 
 def test_a_stream_of_a_closed_recognizer_abstains(tmp_path: Path) -> None:
-    from bundle_factory import make_bundle
+    from fixtures.bundle_factory import make_bundle
     from test_stream import noise
 
     recognizer = EdgeRecognizer(make_bundle(tmp_path))

@@ -37,14 +37,14 @@ import numpy as np
 import psutil
 from live_conversation import read_words, timed_words
 
-from edge_ser.capture.media import open_clip
 from edge_ser.capture.replay import ReplaySource
 from edge_ser.capture.sources import Sink
-from edge_ser.capture.transcript import Transcript
+from edge_ser.clock import PushedClock, monotonic_samples
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.media.media import open_clip
+from edge_ser.media.transcript import Transcript
 from edge_ser.recognizer import EdgeRecognizer
 from edge_ser.result import Decision, LiveDecision
-from edge_ser.streaming.clock import PushedClock, monotonic_samples
 from edge_ser.streaming.conversation import Conversation
 from edge_ser.streaming.outbox import Ready
 
@@ -153,8 +153,8 @@ def live(
         streams = [recognizer.stream(on_decision=got.append, consent=True) for got in taken]
         sinks: list[Sink] = list(streams)
         if asr:
-            from edge_ser.capture.live_transcript import TranscribingSink
-            from edge_ser.capture.speech_to_text import SpeechToText
+            from edge_ser.speech.live_transcript import TranscribingSink
+            from edge_ser.speech.speech_to_text import SpeechToText
 
             listener = SpeechToText()
             sinks = [stack.enter_context(TranscribingSink(s, listener)) for s in streams]

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.capture.media import read_clip
-from edge_ser.capture.transcript import Transcript, Word, find_sidecar, read_transcript
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.media.media import read_clip
+from edge_ser.media.transcript import Transcript, Word, find_sidecar, read_transcript
 
 WIDTH, HEIGHT, PICTURES_A_SECOND = 1280, 720, 15
 

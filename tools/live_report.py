@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from edge_ser.calibration.host import host_facts
+from edge_ser.calibration.device.host import host_facts
 
 _START, _END = "<!-- measured -->", "<!-- /measured -->"
 

@@ -1,4 +1,4 @@
-#include "deltas.h"
+#include "features/deltas.h"
 
 #include <memory>
 

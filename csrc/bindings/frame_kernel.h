@@ -9,7 +9,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/options.h"
-#include "simd.h"
+#include "simd/simd.h"
 
 namespace edge_ser::bindings {
 

@@ -1,4 +1,4 @@
-#include "log_energy.h"
+#include "features/log_energy.h"
 
 #include "bindings/frame_kernel.h"
 #include "bindings/module.h"

@@ -1,4 +1,4 @@
-#include "log_mel.h"
+#include "features/log_mel.h"
 
 #include "bindings/frame_kernel.h"
 #include "bindings/module.h"

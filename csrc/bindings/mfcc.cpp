@@ -1,4 +1,4 @@
-#include "mfcc.h"
+#include "features/mfcc.h"
 
 #include "bindings/frame_kernel.h"
 #include "bindings/module.h"

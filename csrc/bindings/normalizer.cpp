@@ -1,4 +1,4 @@
-#include "normalizer.h"
+#include "features/normalizer.h"
 
 #include <atomic>
 #include <memory>

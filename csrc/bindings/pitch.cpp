@@ -1,4 +1,4 @@
-#include "pitch.h"
+#include "pitch/pitch.h"
 
 #include <algorithm>
 #include <array>
@@ -7,8 +7,8 @@
 #include "bindings/arrays.h"
 #include "bindings/module.h"
 #include "bindings/options.h"
-#include "pitch_evidence.h"
-#include "samples.h"
+#include "pitch/evidence.h"
+#include "base/samples.h"
 
 namespace py = pybind11;
 

@@ -1,4 +1,4 @@
-#include "prosody.h"
+#include "features/prosody.h"
 
 #include "bindings/frame_kernel.h"
 #include "bindings/module.h"

@@ -1,4 +1,4 @@
-#include "resampler.h"
+#include "features/resampler.h"
 
 #include <memory>
 #include <string>

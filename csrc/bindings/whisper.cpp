@@ -1,10 +1,10 @@
-#include "whisper.h"
+#include "features/whisper.h"
 
 #include <algorithm>
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
-#include "samples.h"
+#include "base/samples.h"
 
 namespace py = pybind11;
 using edge_ser::bindings::writable;

@@ -3,7 +3,7 @@
 #include <limits>
 #include <optional>
 
-#include "alignment.h"
+#include "alignment/aligner.h"
 #include "fuzz/bytes.h"
 
 namespace {

@@ -1,7 +1,7 @@
 // Calls of the C interface in any order, with any option text.
 #include <string>
 
-#include "edge_ser_kernels.h"
+#include "c_api/edge_ser_kernels.h"
 #include "fuzz/bytes.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <span>
 
-#include "frame_kernel.h"
+#include "features/frame_kernel.h"
 #include "fuzz/bytes.h"
 
 namespace edge_ser::fuzz {

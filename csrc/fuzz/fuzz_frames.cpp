@@ -1,11 +1,11 @@
 // Kernels that take frames: deltas, running normalisation, Whisper's clip normalisation.
 #include <algorithm>
 
-#include "deltas.h"
+#include "features/deltas.h"
 #include "fuzz/bytes.h"
-#include "normalizer.h"
-#include "samples.h"
-#include "whisper.h"
+#include "features/normalizer.h"
+#include "base/samples.h"
+#include "features/whisper.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace edge_ser;

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "fuzz/bytes.h"
-#include "resampler.h"
+#include "features/resampler.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace edge_ser;

@@ -10,12 +10,12 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from edge_ser.capture.clip import Picture, PictureSampler
 from edge_ser.capture.quiet import quiet_stderr
 from edge_ser.capture.sources import DeviceLostError, LiveSource, Sink
+from edge_ser.clock import monotonic_samples
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError
-from edge_ser.streaming.clock import monotonic_samples
+from edge_ser.media.clip import Picture, PictureSampler
 
 # A picture this much older than its arrival waited in the driver; a newer one is right behind it.
 _STALE: Final = SAMPLE_RATE // 5

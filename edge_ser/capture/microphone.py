@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from edge_ser.capture.quiet import quiet_stderr
 from edge_ser.capture.sources import DeviceLostError, LiveSource, Sink
+from edge_ser.clock import monotonic_samples
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError, MissingExtraError
-from edge_ser.streaming.clock import monotonic_samples
 
 # Sound is delivered in pieces of this length.
 _BLOCK_SECONDS: Final = 0.02

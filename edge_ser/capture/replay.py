@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from edge_ser.capture.clip import Clip, Segment, check_positive
-from edge_ser.capture.media import open_clip
 from edge_ser.capture.sources import LiveSource, Sink
-from edge_ser.capture.transcript import Transcript, Word
+from edge_ser.clock import monotonic_samples
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError, MediaError
-from edge_ser.streaming.clock import monotonic_samples
+from edge_ser.media.clip import Clip, Segment, check_positive
+from edge_ser.media.media import open_clip
+from edge_ser.media.transcript import Transcript, Word
 
 # Sound is delivered in pieces of this length, as from a microphone.
 _PIECE_SECONDS: Final = 0.02
@@ -30,7 +30,7 @@ class ReplaySource(LiveSource):
 
     Capture times are `origin` plus the time in the clip. At a `speed` other than 1 they pass at
     another pace than the system's clock, so the stream must take its time from what is pushed
-    (`edge_ser.streaming.clock.PushedClock`).
+    (`edge_ser.clock.PushedClock`).
     """
 
     def __init__(

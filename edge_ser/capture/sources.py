@@ -11,9 +11,9 @@ from typing import Any, Final, Literal, Protocol
 
 import numpy.typing as npt
 
-from edge_ser.capture.clip import Picture
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError
+from edge_ser.media.clip import Picture
 
 SourceState = Literal["new", "running", "lost", "ended", "stopped", "failed"]
 """`lost`: the device vanished and is being looked for; `failed`: given up, see `error`."""

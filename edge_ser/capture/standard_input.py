@@ -9,11 +9,11 @@ from typing import Any, BinaryIO, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.capture.arrays import HIGHEST_RATE, LOWEST_RATE
 from edge_ser.capture.sources import LiveSource, Sink
+from edge_ser.clock import monotonic_samples
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError, ConfigError
-from edge_ser.streaming.clock import monotonic_samples
+from edge_ser.media.arrays import HIGHEST_RATE, LOWEST_RATE
 
 PcmFormat = Literal["s16le", "f32le"]
 """Names as FFmpeg and ALSA have them."""

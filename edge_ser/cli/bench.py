@@ -42,7 +42,7 @@ def kernels(
     pip install "edge-ser[bench]".
     """
     # Numba and the peers are slow to import: only this verb needs them.
-    from edge_ser.kernel_bench import OURS, report
+    from edge_ser.machine.kernel_bench import OURS, report
 
     figures = report(rounds, None if sound is None else _samples(sound))
     if as_json:
@@ -65,7 +65,7 @@ def kernels(
 
 
 def _samples(path: Path) -> NDArray[np.float32]:
-    from edge_ser.capture.media import read_clip
+    from edge_ser.media.media import read_clip
 
     samples = read_clip(path, want_video=False).samples
     if len(samples) < SAMPLE_RATE:

@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from edge_ser.cli.build_engine_tables import show_sensitivity, show_summary, show_verdicts
+from edge_ser.cli.engine_tables import show_sensitivity, show_summary, show_verdicts
 from edge_ser.errors import ConfigError, EngineError, MissingExtraError
 
 if TYPE_CHECKING:
-    from edge_ser.export.engine_build import EngineReport
-    from edge_ser.export.precision.gate import Verdict
-    from edge_ser.export.typed_bundle import TypedBundle
+    from edge_ser.export.comparison.gate import Verdict
+    from edge_ser.export.variants.engine_build import EngineReport
+    from edge_ser.export.variants.typed_bundle import TypedBundle
 
 EXIT_NOT_BUILT = 3
 """Graphs were written, engines were not: there is no CUDA device to build them on."""
@@ -96,14 +96,18 @@ def build_engine(
     A complete command: edge-ser build-engine --fp16 --backend tensorrt-rtx --target sm86
     """
     try:
-        from edge_ser.export.bundle_gate import gate_report, judge_bundle
-        from edge_ser.export.derived_bundle import check_output, write_derived
-        from edge_ser.export.engine_build import NO_DEVICE, cpu_milliseconds, device_capability
-        from edge_ser.export.precision.clip_set import read_clips
-        from edge_ser.export.typed_bundle import PrecisionOptions, typed_bundle
+        from edge_ser.export.bundles.derived import check_output, write_derived
+        from edge_ser.export.comparison.bundle_gate import gate_report, judge_bundle
+        from edge_ser.export.data.clip_set import read_clips
+        from edge_ser.export.variants.engine_build import (
+            NO_DEVICE,
+            cpu_milliseconds,
+            device_capability,
+        )
+        from edge_ser.export.variants.typed_bundle import PrecisionOptions, typed_bundle
     except ModuleNotFoundError as error:
         raise MissingExtraError("build-engine", "engines") from error
-    from edge_ser.bundle import load_bundle
+    from edge_ser.bundles.loading import load_bundle
 
     console = Console(highlight=False)
     source = load_bundle(bundle)
@@ -167,7 +171,7 @@ def build_engine(
 def _passed(
     typed: TypedBundle, verdicts: Mapping[str, Verdict], precision: str, *, force: bool
 ) -> TypedBundle:
-    from edge_ser.export.bundle_gate import failures
+    from edge_ser.export.comparison.bundle_gate import failures
 
     failed = failures(verdicts)
     if not failed:
@@ -192,9 +196,9 @@ def _compile(
     progress: Progress,
     task: Any,
 ) -> list[EngineReport]:
-    from edge_ser.export.engine_build import build_engines, build_targets
+    from edge_ser.export.variants.engine_build import build_engines, build_targets
     from edge_ser.runtime.engine_cache import EngineCache
-    from edge_ser.runtime.tensorrt_api import as_tensorrt_backend, load_tensorrt
+    from edge_ser.runtime.tensorrt.api import as_tensorrt_backend, load_tensorrt
 
     name = as_tensorrt_backend(backend.value)
     api = load_tensorrt(name)

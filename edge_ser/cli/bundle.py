@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from edge_ser.bundle_schema import Score
+    from edge_ser.bundles.schema import Score
 
 app = typer.Typer(help="Look into a model bundle, or verify it.", no_args_is_help=True)
 
@@ -23,7 +23,7 @@ PathArgument = Annotated[
 
 
 def _folder(path: Path | None) -> Path:
-    from edge_ser.bundle import default_bundle_path
+    from edge_ser.bundles.loading import default_bundle_path
 
     return default_bundle_path() if path is None else path
 
@@ -34,7 +34,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Print what a bundle holds, what it was trained on, and how well it does."""
-    from edge_ser.bundle import read_manifest
+    from edge_ser.bundles.loading import read_manifest
 
     bundle = read_manifest(_folder(path))
     manifest = bundle.manifest
@@ -90,7 +90,7 @@ def _show_scores(scores: Sequence[Score], console: Console) -> None:
 @app.command(epilog="A complete command: edge-ser bundle verify")
 def verify(path: PathArgument = None) -> None:
     """Check every file of a bundle against its manifest; exit code 2 if anything is wrong."""
-    from edge_ser.bundle import check_files, read_manifest
+    from edge_ser.bundles.loading import check_files, read_manifest
     from edge_ser.errors import BundleError
 
     bundle = read_manifest(_folder(path))

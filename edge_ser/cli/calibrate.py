@@ -13,7 +13,7 @@ from rich.table import Table
 from edge_ser.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edge_ser.calibration.calibration_result import CalibrationReport
+    from edge_ser.calibration.fitting.result import CalibrationReport
 
 
 def calibrate(
@@ -58,12 +58,15 @@ def calibrate(
 
     A complete command: edge-ser calibrate my-bundle --data my-clips --risk 0.2
     """
-    from edge_ser.bundle import load_bundle
-    from edge_ser.calibration.calibrate import DEFAULT_ABSTAIN_SHARE, Wanted
-    from edge_ser.calibration.calibrate import calibrate as fit
-    from edge_ser.calibration.calibrated_bundle import write_calibrated
-    from edge_ser.calibration.evaluation_data import open_evaluation_data
-    from edge_ser.calibration.reliability_picture import reliability_diagrams, require_matplotlib
+    from edge_ser.bundles.loading import load_bundle
+    from edge_ser.calibration.fitting.calibrate import DEFAULT_ABSTAIN_SHARE, Wanted
+    from edge_ser.calibration.fitting.calibrate import calibrate as fit
+    from edge_ser.calibration.fitting.calibrated_bundle import write_calibrated
+    from edge_ser.calibration.fitting.reliability_picture import (
+        reliability_diagrams,
+        require_matplotlib,
+    )
+    from edge_ser.export.trials.data import open_evaluation_data
 
     if risk is not None and abstain_share is not None:
         raise ConfigError("give --risk or --abstain-share, not both: each sets the same threshold")

@@ -15,7 +15,7 @@ from rich.table import Table
 from edge_ser.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from edge_ser.export.compare import VariantReport
+    from edge_ser.export.comparison.compare import VariantReport
 
 EXIT_GATE = 1
 
@@ -47,12 +47,12 @@ def compare(
     A complete command: edge-ser compare --precisions fp32,int8 --clips held_out --calibration set
     """
     try:
-        from edge_ser.export.compare import compare as run
-        from edge_ser.export.precision.clip_set import read_clips
-        from edge_ser.export.variant import Variant
+        from edge_ser.export.comparison.compare import compare as run
+        from edge_ser.export.data.clip_set import read_clips
+        from edge_ser.export.variants.variant import Variant
     except ModuleNotFoundError as error:
         raise MissingExtraError("compare", "engines") from error
-    from edge_ser.bundle import load_bundle
+    from edge_ser.bundles.loading import load_bundle
 
     loaded = load_bundle(bundle)
     variants = [Variant(b, p) for b in _split(backends) for p in _split(precisions)]

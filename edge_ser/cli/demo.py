@@ -22,7 +22,7 @@ def demo(
     """
     from edge_ser.cli.recognize import draw, show
     from edge_ser.errors import ConfigError
-    from edge_ser.file_writing import write_atomically
+    from edge_ser.files import write_atomically
     from edge_ser.recognizer import EdgeRecognizer
 
     try:

@@ -21,7 +21,7 @@ def doctor(
     A complete command: edge-ser doctor --json
     """
     from edge_ser.errors import ConfigError
-    from edge_ser.machine import inspect_machine
+    from edge_ser.machine.inspection import inspect_machine
 
     findings = inspect_machine()
     if as_json:

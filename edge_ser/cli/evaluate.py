@@ -15,7 +15,7 @@ from edge_ser.constants import MODALITIES, Modality
 from edge_ser.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edge_ser.export.evaluation.predictions import RunResult
+    from edge_ser.export.training.predictions import RunResult
 
 
 class People(str, Enum):

@@ -21,13 +21,13 @@ from edge_ser.cli import (
     engines,
     evaluate,
     export,
-    live,
     profile,
     recognize,
     report,
     train,
     tune,
 )
+from edge_ser.cli.live.command import live
 from edge_ser.errors import EdgeSerError
 
 EXIT_BUG = 1
@@ -43,7 +43,7 @@ app = typer.Typer(
 )
 app.command("recognize")(recognize.recognize)
 app.command("demo")(demo.demo)
-app.command("live")(live.live)
+app.command("live")(live)
 app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)

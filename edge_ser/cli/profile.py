@@ -24,8 +24,8 @@ def enroll(
     backend: Annotated[str, typer.Option(help="What runs the graphs.")] = "onnxruntime",
 ) -> None:
     """Make the profile of a person from clips; the person must have agreed."""
-    from edge_ser.profile import Profile
     from edge_ser.recognizer import EdgeRecognizer
+    from edge_ser.speaker.profile import Profile
 
     with EdgeRecognizer(bundle, backend=backend) as recognizer:
         earlier = Profile.load(profile) if profile.exists() else None
@@ -37,7 +37,7 @@ def enroll(
 @app.command(epilog="A complete command: edge-ser profile show anna.json")
 def show(file: FileArgument) -> None:
     """Tell what a profile holds and which bundle it belongs to."""
-    from edge_ser.profile import Profile
+    from edge_ser.speaker.profile import Profile
 
     profile = Profile.load(file)
     typer.echo(f"{profile.seconds:.1f} s of speech, {profile.tokens} tokens")
@@ -48,7 +48,7 @@ def show(file: FileArgument) -> None:
 @app.command(epilog="A complete command: edge-ser profile delete anna.json")
 def delete(file: FileArgument) -> None:
     """Delete a profile; any other file is left alone."""
-    from edge_ser.profile import Profile
+    from edge_ser.speaker.profile import Profile
 
     Profile.delete(file)
     typer.echo(f"{file} is deleted")

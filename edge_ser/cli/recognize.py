@@ -13,10 +13,10 @@ from rich.table import Table
 from edge_ser.constants import MODALITIES
 
 if TYPE_CHECKING:
-    from edge_ser.capture.transcript import Transcript
-    from edge_ser.profile import Profile
+    from edge_ser.media.transcript import Transcript
     from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.result import Decision
+    from edge_ser.speaker.profile import Profile
 
 
 def recognize(
@@ -41,8 +41,8 @@ def recognize(
 
     A complete command: edge-ser recognize clip.mp4 --transcript "I did not expect that" --json
     """
-    from edge_ser.profile import Profile
     from edge_ser.recognizer import EdgeRecognizer
+    from edge_ser.speaker.profile import Profile
 
     person = None if profile is None else Profile.load(profile)
     with EdgeRecognizer(bundle, backend=backend) as recognizer:
@@ -67,8 +67,8 @@ def draw(
     profile: Profile | None = None,
 ) -> None:
     """Draw a clip with the decisions along it."""
-    from edge_ser.capture.media import open_clip
-    from edge_ser.plot import plot_clip
+    from edge_ser.media.media import open_clip
+    from edge_ser.plots.clip import plot_clip
 
     timeline = recognizer.timeline(clip, words, profile=profile)
     with open_clip(clip) as opened:

@@ -76,9 +76,9 @@ def report(
     A complete command: edge-ser report --budget latency_p99=150,memory=400 --output report.html
     """
     try:
-        from edge_ser.calibration.report import failed, make_report
-        from edge_ser.calibration.report_budget import parse_budgets
-        from edge_ser.calibration.report_request import ReportRequest
+        from edge_ser.calibration.report.budget import parse_budgets
+        from edge_ser.calibration.report.make import failed, make_report
+        from edge_ser.calibration.report.request import ReportRequest
     except ModuleNotFoundError as error:
         raise MissingExtraError("report", "report") from error
 

@@ -32,9 +32,9 @@ def tune(
     edge-ser tune export/configs/search/emodb.yaml --data my-data --jobs 2
     """
     require_training("Grid search")
-    from edge_ser.export.evaluation.search_tables import ranked, rich_table, write_search
-    from edge_ser.export.training.search import write_best
-    from edge_ser.export.training.search_ray import run_search
+    from edge_ser.export.search.grid import write_best
+    from edge_ser.export.search.ray_jobs import run_search
+    from edge_ser.export.search.tables import ranked, rich_table, write_search
 
     console = Console(stderr=True, highlight=False)
     read, results, folder = run_search(
@@ -45,8 +45,8 @@ def tune(
     written = [*write_search(read, found, folder), write_best(folder, found[0].point)]
     if score:
         from edge_ser.export.evaluation.pictures import write_report
-        from edge_ser.export.evaluation.search_score import score_choices
         from edge_ser.export.evaluation.tables import markdown, scores
+        from edge_ser.export.search.score import score_choices
 
         scored = scores(score_choices(read, found, data, folder, cache=cache, console=console))
         typer.echo(markdown(scored))

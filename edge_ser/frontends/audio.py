@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.bundle_schema import AudioFrontendConfig
+from edge_ser.bundles.schema import AudioFrontendConfig
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
 from edge_ser.kernels import (

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from edge_ser.capture.clip import Samples
 from edge_ser.frontends.audio import HOP, AudioFrontend, FloatArray, stretched
+from edge_ser.media.clip import Samples
 
 LOOK_AHEAD: Final = 960
 """A row comes out once so many samples behind its frame's centre have come in, or at the end."""

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.capture.clip import Picture
 from edge_ser.frontends.faces import LEFT_EYE, RIGHT_EYE, Face
+from edge_ser.media.clip import Picture
 
 # Nearer to each other than this share of the box, the eyes are seen from the side: the line
 # through them says nothing about how the head is tilted.

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.capture.clip import Picture
+from edge_ser.media.clip import Picture
 from edge_ser.runtime.session import FloatTensor, Session
 
 DETECTOR_SIDE: Final = 128

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.bundle_schema import TextFrontendConfig
+from edge_ser.bundles.schema import TextFrontendConfig
 from edge_ser.errors import BundleError, MediaError
 
 

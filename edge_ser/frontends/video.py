@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.bundle_schema import VideoFrontendConfig
-from edge_ser.capture.clip import Picture, VideoFrame
+from edge_ser.bundles.schema import VideoFrontendConfig
 from edge_ser.errors import MediaError
 from edge_ser.frontends.face_crop import crop_face, luminance
 from edge_ser.frontends.faces import Face, FaceDetector
+from edge_ser.media.clip import Picture, VideoFrame
 from edge_ser.runtime.session import FloatTensor, Session
 
 

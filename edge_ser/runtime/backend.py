@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from edge_ser.bundle_schema import TensorSpec
+from edge_ser.bundles.schema import TensorSpec
 from edge_ser.errors import ConfigError
 from edge_ser.runtime.session import Session
 
@@ -61,7 +61,7 @@ def open_session(
         cache: where compiled or optimised forms of the graph are kept. For ONNX Runtime, None
             keeps none; for TensorRT, None is the default folder.
         shapes: shapes of every input that the engine must take, see
-            `edge_ser.runtime.profiles`; only TensorRT needs them.
+            `edge_ser.runtime.shape_profiles`; only TensorRT needs them.
         device: index of the CUDA device, for TensorRT.
         build_missing: whether TensorRT builds an engine that the cache does not hold for this
             very graph, release, device and shapes, or raises.
@@ -95,8 +95,8 @@ def _open_tensorrt(
     *,
     build_missing: bool,
 ) -> Session:
-    from edge_ser.runtime.tensorrt import TensorRtSession
-    from edge_ser.runtime.tensorrt_api import as_tensorrt_backend, load_tensorrt
+    from edge_ser.runtime.tensorrt.api import as_tensorrt_backend, load_tensorrt
+    from edge_ser.runtime.tensorrt.session import TensorRtSession
 
     if inputs is None or outputs is None or shapes is None:
         raise ConfigError(

@@ -11,17 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
-import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from edge_ser.errors import EngineError
+from edge_ser.errors import ConfigError, EngineError
+from edge_ser.files import default_cache_folder, is_unfinished, write_atomically
 
 _LOG = logging.getLogger(__name__)
 _RECORD_VERSION: Final = 1
@@ -78,20 +76,6 @@ class EngineRecord:
     """What the builder noted: precision, seconds, versions, whether the gate was forced."""
 
 
-def default_cache_folder() -> Path:
-    """``$EDGE_SER_CACHE``, else the platform's folder for caches, with ``edge-ser/engines``."""
-    chosen = os.environ.get("EDGE_SER_CACHE")
-    if chosen:
-        return Path(chosen).expanduser() / "engines"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "edge-ser" / "engines"
-
-
 class EngineCache:
     """Entries in one folder. Thread contract: any thread, any number of processes at once."""
 
@@ -138,9 +122,10 @@ class EngineCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_atomically(path, head + blob)
-        except OSError as error:
+        except (OSError, ConfigError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
             raise EngineError(
-                f"{self.folder}: the engine cache cannot be written: {error.strerror}; "
+                f"{self.folder}: the engine cache cannot be written: {reason}; "
                 "set EDGE_SER_CACHE to a folder that can"
             ) from error
         return _parse_record(path, head)
@@ -171,7 +156,7 @@ class EngineCache:
         if not self.folder.is_dir():
             return 0, 0
         for path in sorted(self.folder.iterdir()):
-            ours = path.suffix == _SUFFIX or path.name.startswith(".writing-")
+            ours = path.suffix == _SUFFIX or is_unfinished(path)
             if not ours or not path.is_file():
                 continue
             size += path.stat().st_size
@@ -240,26 +225,3 @@ def load_blob(record: EngineRecord) -> bytes:
             "one that was noted when it was built); build it again: edge-ser build-engine"
         )
     return blob
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, read piecewise."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from edge_ser.bundle_schema import TensorSpec
+from edge_ser.bundles.schema import TensorSpec
 from edge_ser.errors import EngineError
 from edge_ser.runtime.session import Tensor
 from edge_ser.runtime.tensor_check import check_declared, check_inputs

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edge_ser.errors import EngineError
-from edge_ser.runtime.engine_cache import EngineCache, EngineKey, file_sha256
+from edge_ser.files import file_sha256
+from edge_ser.runtime.engine_cache import EngineCache, EngineKey
 
 _LOG = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.bundle_schema import TensorSpec
+from edge_ser.bundles.schema import TensorSpec
 
 Tensor: TypeAlias = npt.NDArray[Any]
 FloatTensor: TypeAlias = npt.NDArray[np.float32]

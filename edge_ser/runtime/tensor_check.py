@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edge_ser.bundle_schema import TensorSpec
+from edge_ser.bundles.schema import TensorSpec
 from edge_ser.errors import EngineError
 from edge_ser.runtime.session import Tensor
 

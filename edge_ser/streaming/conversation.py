@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from edge_ser.adaptation import SpeakerMap
-from edge_ser.bundle import Bundle
+from edge_ser.bundles.loading import Bundle
+from edge_ser.clock import StreamClock, milliseconds
 from edge_ser.constants import MODALITIES, SAMPLE_RATE
-from edge_ser.encoders import Encoded
+from edge_ser.pipeline.decide import decide_encoded
+from edge_ser.pipeline.encoders import Encoded
+from edge_ser.pipeline.timing import StageTimer
 from edge_ser.result import Decision, LiveDecision, StreamHealth, Window
-from edge_ser.streaming.clock import StreamClock, milliseconds
+from edge_ser.speaker.adaptation import SpeakerMap
 from edge_ser.streaming.enrolment import Enrolment
 from edge_ser.streaming.inbox import Arrivals, Chunk, PictureArrival
 from edge_ser.streaming.intake import Piece, SoundIntake
@@ -26,8 +28,6 @@ from edge_ser.streaming.recent_past import RecentPast, StreamEncoders, WindowEvi
 from edge_ser.streaming.smoothing import LabelSmoother
 from edge_ser.streaming.speech_gate import SpeechGate
 from edge_ser.streaming.tally import Tally
-from edge_ser.timing import StageTimer
-from edge_ser.window import decide_encoded
 
 PATIENCE: Final = SAMPLE_RATE // 6
 """How long a decision waits for sound at least; longer if the sound has been coming later."""
@@ -281,6 +281,6 @@ class Conversation:
 
 
 def _speech_gate(longest: int) -> SpeechGate:
-    from edge_ser.capture.voice_activity import VoiceActivity
+    from edge_ser.speech.voice_activity import VoiceActivity
 
     return SpeechGate(VoiceActivity(), longest)

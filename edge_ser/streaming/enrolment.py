@@ -9,18 +9,18 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from typing import Any, Protocol
 
-from edge_ser.bundle import Bundle
-from edge_ser.capture.clip import Samples, check_positive
+from edge_ser.bundles.loading import Bundle
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.encoders import Encoded
-from edge_ser.enrolment import VoiceStatistics
 from edge_ser.errors import CaptureError
-from edge_ser.profile import Profile, adaptation_of
-from edge_ser.timing import StageTimer
+from edge_ser.media.clip import Samples, check_positive
+from edge_ser.pipeline.encoders import Encoded
+from edge_ser.pipeline.timing import StageTimer
+from edge_ser.speaker.profile import Profile, adaptation_of
+from edge_ser.speaker.voice import VoiceStatistics
 
 
 class EncodesSound(Protocol):
-    """What makes tokens of a piece of sound: `edge_ser.encoders.Encoders`."""
+    """What makes tokens of a piece of sound: `edge_ser.pipeline.encoders.Encoders`."""
 
     def audio(self, samples: Samples, timer: StageTimer) -> Encoded:
         """Encode one piece of sound."""

@@ -10,12 +10,12 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from edge_ser.capture.clip import Picture, PictureSampler, VideoFrame
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.encoders import Encoded, EncodedFaces
+from edge_ser.media.clip import Picture, PictureSampler, VideoFrame
+from edge_ser.pipeline.encoders import Encoded, EncodedFaces
+from edge_ser.pipeline.timing import StageTimer
 from edge_ser.runtime.session import FloatTensor
 from edge_ser.streaming.tally import Tally
-from edge_ser.timing import StageTimer
 
 FROZEN_AFTER: Final = 2 * SAMPLE_RATE
 """Equal pictures over so many samples are a camera that hangs: a sensor's noise never repeats."""
@@ -24,7 +24,7 @@ _OLD = SAMPLE_RATE
 
 
 class EncodesFaces(Protocol):
-    """What makes tokens of pictures: `edge_ser.encoders.Encoders`."""
+    """What makes tokens of pictures: `edge_ser.pipeline.encoders.Encoders`."""
 
     def faces(self, frames: Sequence[VideoFrame], timer: StageTimer) -> EncodedFaces:
         """Encode the largest face of each picture."""

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from edge_ser.capture.clip import Picture, Samples
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.media.clip import Picture, Samples
 from edge_ser.streaming.tally import Tally
 
 LONGEST_WORDS_QUEUE: Final = 256

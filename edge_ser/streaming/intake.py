@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from edge_ser.capture.clip import Samples
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.media.clip import Samples
 from edge_ser.streaming.inbox import Chunk
 from edge_ser.streaming.tally import Tally
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from edge_ser.capture.clip import check_positive
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
+from edge_ser.media.clip import check_positive
 from edge_ser.streaming.smoothing import SmoothingOptions, smoothing_options
 
 GRID: Final = 160

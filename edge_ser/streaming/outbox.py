@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from edge_ser.clock import StreamClock, milliseconds
 from edge_ser.result import LiveDecision
-from edge_ser.streaming.clock import StreamClock, milliseconds
 from edge_ser.streaming.tally import Tally
 
 MAILBOX: Final = 64

@@ -6,9 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from edge_ser.bundle_schema import FrontendConfig
+from edge_ser.bundles.schema import FrontendConfig
 from edge_ser.constants import Modality
-from edge_ser.encoders import Encoded
+from edge_ser.pipeline.decide import Fuses
+from edge_ser.pipeline.encoders import Encoded
+from edge_ser.pipeline.timing import StageTimer
 from edge_ser.runtime.session import FloatTensor
 from edge_ser.streaming.enrolment import EncodesSound
 from edge_ser.streaming.faces import EncodesFaces, SeenFaces
@@ -19,12 +21,10 @@ from edge_ser.streaming.sound import HeardSound, SoundFeatures
 from edge_ser.streaming.speech_gate import SpeechGate
 from edge_ser.streaming.spoken import EncodesText, SpokenWords
 from edge_ser.streaming.tally import Tally
-from edge_ser.timing import StageTimer
-from edge_ser.window import Fuses
 
 
 class StreamEncoders(EncodesFaces, EncodesSound, EncodesText, Protocol):
-    """What a conversation needs of `edge_ser.encoders.Encoders`."""
+    """What a conversation needs of `edge_ser.pipeline.encoders.Encoders`."""
 
     @property
     def fusion(self) -> Fuses:

@@ -13,10 +13,10 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.bundle_schema import AudioFrontendConfig
-from edge_ser.capture.clip import Samples
+from edge_ser.bundles.schema import AudioFrontendConfig
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.kernels import Aligner, AlignerOptions, SourceOptions
+from edge_ser.media.clip import Samples
 from edge_ser.runtime.session import FloatTensor
 from edge_ser.streaming.intake import Piece
 from edge_ser.streaming.tally import Tally

@@ -8,8 +8,8 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.capture.clip import Samples
-from edge_ser.capture.voice_activity import FRAME
+from edge_ser.media.clip import Samples
+from edge_ser.speech.voice_activity import FRAME
 
 SPEECH: Final = 0.5
 """A frame at least this probable is speech."""
@@ -19,7 +19,7 @@ ENOUGH: Final = 3
 
 
 class DetectsSpeech(Protocol):
-    """Probability of speech along a stream: `edge_ser.capture.voice_activity.VoiceActivity`."""
+    """Probability of speech along a stream: `edge_ser.speech.voice_activity.VoiceActivity`."""
 
     def accept(self, samples: Samples) -> npt.NDArray[np.float32]:
         """Take sound; give a probability for every 512 samples that it completes."""

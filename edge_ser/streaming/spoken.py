@@ -6,17 +6,17 @@ import bisect
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from edge_ser.encoders import Encoded
+from edge_ser.pipeline.encoders import Encoded
+from edge_ser.pipeline.timing import StageTimer
 from edge_ser.streaming.inbox import WordsArrival
 from edge_ser.streaming.tally import Tally
-from edge_ser.timing import StageTimer
 
 MOST_WORDS: Final = 512
 """Words that are kept; nobody says more in the longest window."""
 
 
 class EncodesText(Protocol):
-    """What makes tokens of words: `edge_ser.encoders.Encoders`."""
+    """What makes tokens of words: `edge_ser.pipeline.encoders.Encoders`."""
 
     def text(self, words: str, timer: StageTimer) -> Encoded:
         """Encode the words of one window."""

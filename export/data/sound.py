@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.capture.media import read_clip
 from edge_ser.errors import EdgeSerError, MediaError
 from edge_ser.export.data.items import Item, Problem
 from edge_ser.export.data.spans import read_spans
+from edge_ser.media.media import read_clip
 
 Samples = npt.NDArray[np.float32]
 

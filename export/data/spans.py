@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_ser.capture.clip import LONGEST_READ, Samples, VideoFrame
-from edge_ser.capture.media import open_clip
-from edge_ser.capture.transcript import Transcript, find_sidecar, read_transcript
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import EdgeSerError, MediaError
 from edge_ser.export.data.items import Item, Problem
-from edge_ser.words import words_between
+from edge_ser.media.clip import LONGEST_READ, Samples, VideoFrame
+from edge_ser.media.media import open_clip
+from edge_ser.media.transcript import Transcript, find_sidecar, read_transcript
+from edge_ser.pipeline.words import words_between
 
 _LATE = SAMPLE_RATE // 2
 """A span may end so much later than its recording: people round times up."""

@@ -11,26 +11,25 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import track
 
-from edge_ser.bundle import Bundle
-from edge_ser.bundle_schema import subset_name
-from edge_ser.capture.clip import Clip, MemoryClip
-from edge_ser.capture.media import open_clip
-from edge_ser.capture.transcript import Transcript
+from edge_ser.bundles.loading import Bundle
+from edge_ser.bundles.schema import smaller_subsets, subset_name
 from edge_ser.constants import MODALITIES, SAMPLE_RATE, Modality
-from edge_ser.encoders import Encoded, Encoders
 from edge_ser.errors import ConfigError, EdgeSerError
 from edge_ser.export.data.items import Item, Problem
 from edge_ser.export.data.spans import read_spans
-from edge_ser.export.evaluation.predictions import FoldResult
 from edge_ser.export.evaluation.protocols import Trial
-from edge_ser.export.training.encoding import face_picture
-from edge_ser.export.training.prediction import smaller_subsets
+from edge_ser.export.examples.face_picture import face_picture
+from edge_ser.export.training.predictions import FoldResult
+from edge_ser.media.clip import Clip, MemoryClip
+from edge_ser.media.media import open_clip
+from edge_ser.media.transcript import Transcript
+from edge_ser.pipeline.decide import decide_encoded, merge
+from edge_ser.pipeline.encoders import Encoded, Encoders
+from edge_ser.pipeline.timing import StageTimer
+from edge_ser.pipeline.words import WordEncoder
 from edge_ser.result import Decision, Window
 from edge_ser.runtime.backend import DEFAULT_BACKEND, open_session
 from edge_ser.runtime.session import Session
-from edge_ser.timing import StageTimer
-from edge_ser.window import decide_encoded, merge
-from edge_ser.words import WordEncoder
 
 Piece = tuple[Window, dict[Modality, Encoded]]
 """One window with what was encoded of it."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_ser.errors import ConfigError, MissingExtraError
 from edge_ser.export.evaluation.tables import Interval, RunScores, markdown
-from edge_ser.file_writing import write_atomically
+from edge_ser.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from edge_ser.bundle import load_bundle
-from edge_ser.bundle_schema import MANIFEST_NAME
+from edge_ser.bundles.loading import load_bundle
+from edge_ser.bundles.schema import MANIFEST_NAME
 from edge_ser.constants import Modality
 from edge_ser.errors import ConfigError
 from edge_ser.export.evaluation.bundle_trial import run_trial
-from edge_ser.export.evaluation.predictions import FoldResult, RunResult
 from edge_ser.export.evaluation.protocols import People, Seen, Trial, make_trial, seen_of
-from edge_ser.export.evaluation.results import read_run
+from edge_ser.export.evaluation.runs import read_run
 from edge_ser.export.evaluation.trained import held_out_part, log_probabilities
 from edge_ser.export.training.checkpoint import TrainedFusion, read_trained
+from edge_ser.export.training.predictions import FoldResult, RunResult
 from edge_ser.export.training.run import CONFIG
-from edge_ser.export.training.run_encoding import encode_items, presence
+from edge_ser.export.training.tokens.of_run import encode_items, presence
 from edge_ser.runtime.backend import DEFAULT_BACKEND
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.errors import ConfigError
-from edge_ser.export.evaluation.metrics import Metrics, grouped_interval, score
-from edge_ser.export.evaluation.predictions import FoldResult, RunResult
+from edge_ser.export.scoring.metrics import Metrics, grouped_interval, score
+from edge_ser.export.training.predictions import FoldResult, RunResult
 
 _DRAWS: Final = 2000
 

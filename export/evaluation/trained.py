@@ -16,10 +16,10 @@ from torch import Tensor
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.leakage import require_no_leak
 from edge_ser.export.data.splits import Split
-from edge_ser.export.evaluation.predictions import FoldResult
 from edge_ser.export.training.checkpoint import TrainedFusion
+from edge_ser.export.training.predictions import FoldResult
 from edge_ser.export.training.run_data import RunData, load_run_data
-from edge_ser.export.training.tuned_speech import SPEECH_WEIGHTS, with_tuned_speech
+from edge_ser.export.training.speech.tuned import SPEECH_WEIGHTS, with_tuned_speech
 
 Logits = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]

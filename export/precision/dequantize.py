@@ -15,10 +15,10 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from edge_ser.errors import EngineError
-from edge_ser.export.precision import onnx_graph as og
-from edge_ser.export.precision.dynamic_int8 import restore_products
-from edge_ser.export.precision.int8_embeddings import restore_embeddings
-from edge_ser.export.precision.ranges import Range
+from edge_ser.export.graphs import onnx_graph as og
+from edge_ser.export.precision.int8.dynamic import restore_products
+from edge_ser.export.precision.int8.embeddings import restore_embeddings
+from edge_ser.export.precision.int8.ranges import Range
 
 _LIMITS: Final[dict[int, tuple[int, int]]] = {
     TensorProto.UINT8: (0, 255),

@@ -16,8 +16,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_ser.errors import ConfigError
-from edge_ser.export.precision import onnx_graph as og
-from edge_ser.export.precision import operators
+from edge_ser.export.graphs import onnx_graph as og
+from edge_ser.export.graphs import operators
 
 _LARGE: Final = 16384
 """A node that reads a constant of so many numbers is halved for its size, whatever it costs."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import onnx
 
-from edge_ser.export.precision import onnx_graph as og
+from edge_ser.export.graphs import onnx_graph as og
 
 
 def reorder_gelu(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.bundle_schema import TensorSpec
+from edge_ser.bundles.schema import TensorSpec
 from edge_ser.runtime.engine_cache import Shapes
 
 _PICTURES: Final = frozenset({"faces", "image"})

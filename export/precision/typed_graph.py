@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import onnx
 
-from edge_ser.export.precision.accuracy import Difference, Sample, difference
+from edge_ser.bundles.schema import Precision
+from edge_ser.export.graphs.onnx_graph import load_model, prepared
 from edge_ser.export.precision.dequantize import dequantized, is_quantised
+from edge_ser.export.precision.difference import Difference, Sample, difference
 from edge_ser.export.precision.fp16 import to_fp16
 from edge_ser.export.precision.gelu import reorder_gelu
-from edge_ser.export.precision.int8_choice import Int8Options, activations_of, to_int8
-from edge_ser.export.precision.lint import Finding, Target, require_clean
-from edge_ser.export.precision.onnx_graph import load_model, prepared
-from edge_ser.export.precision.ranges import Method, Range
-from edge_ser.export.precision.sensitivity import LayerSensitivity
-
-Precision = Literal["fp32", "fp16", "int8", "mixed"]
+from edge_ser.export.precision.int8.choice import Int8Options, activations_of, to_int8
+from edge_ser.export.precision.int8.ranges import Method, Range
+from edge_ser.export.precision.int8.sensitivity import LayerSensitivity
+from edge_ser.export.precision.lint.rules import Finding, Target, require_clean
 
 SENSITIVITY_LIMIT: Final = 0.1
 """Root mean square error of an int8 graph's outputs, over their own, above which its worst layers

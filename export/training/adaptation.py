@@ -8,7 +8,7 @@ so that the model meets at test what it met while training.
 A bundle carries the same normalisation as its section ``adaptation``: `enrol_speakers` hears
 training people as the runtime hears somebody who enrols, `speaker_adaptation` makes the section of
 them, and `moved_to_population` gives the tokens that the fusion will see of an enrolled person, to
-train and to test with. Formula and statistics are the runtime's own (`edge_ser.adaptation`).
+train and to test with. Formula and statistics are the runtime's (`edge_ser.speaker.adaptation`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.adaptation import RunningStatistics, SpeakerMap, shrunken
-from edge_ser.bundle_schema import SpeakerAdaptation
+from edge_ser.bundles.schema import SpeakerAdaptation
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.enrolment import VoiceStatistics
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.items import Item
 from edge_ser.export.data.sound import Samples, read_sound
+from edge_ser.speaker.adaptation import RunningStatistics, SpeakerMap, shrunken
+from edge_ser.speaker.voice import VoiceStatistics
 
 Tokens = npt.NDArray[np.floating]
 Protocol = Literal["neutral-4", "all-unlabelled"]
@@ -94,7 +94,7 @@ def enrol_speakers(
     Args:
         items: recordings with speakers.
         encode: the acoustic encoder, from float32 [n] samples to tokens [tokens, width]: for
-            instance `edge_ser.export.training.encoding.SoundTokens.encode`.
+            instance `edge_ser.export.training.tokens.torch_encoders.SoundTokens.encode`.
         columns: of the tokens that are adapted.
         protocol: which of a person's clips are heard.
 
@@ -130,7 +130,7 @@ def speaker_adaptation(
         columns: the same that were given to it.
         protocol: the same that was given to it.
         scale: whether the deviation is adapted, too.
-        prior_count: see `edge_ser.adaptation.shrunken`.
+        prior_count: see `edge_ser.speaker.adaptation.shrunken`.
         prior_weight: likewise.
 
     Raises:

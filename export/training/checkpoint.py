@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from edge_ser.bundle_schema import subset_name
+from edge_ser.bundles.schema import smaller_subsets, subset_name
 from edge_ser.constants import Modality
 from edge_ser.errors import ConfigError
 from edge_ser.export.models.config import FusionConfig
@@ -19,7 +19,7 @@ from edge_ser.export.models.fusion import Fusion, make_fusion
 from edge_ser.export.training.config import TrainingConfig
 from edge_ser.export.training.fit import LAST, average_predictions
 from edge_ser.export.training.fusion_task import DESCRIPTION
-from edge_ser.export.training.prediction import predict, smaller_subsets
+from edge_ser.export.training.prediction import predict
 
 Variants = Mapping[Modality, Sequence[Sequence[Any]]]
 

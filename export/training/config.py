@@ -6,19 +6,16 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from edge_ser.constants import Modality
 from edge_ser.errors import ConfigError
+from edge_ser.export.examples.sound_augmentation import SoundAugmentation
+from edge_ser.export.examples.token_augmentation import TokenAugmentation, _Strict
 from edge_ser.export.models.config import FusionKind, HeadKind
-from edge_ser.export.training.sound_augmentation import SoundAugmentation
 
 DEFAULT_SPEECH_LAYERS: Final = (2,)
 """The layer of Whisper tiny that alone says most about emotion."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ModelSizes(_Strict):
@@ -61,28 +58,6 @@ class Optimisation(_Strict):
     last digits, and with time other weights."""
 
 
-class TokenAugmentation(_Strict):
-    """What happens to cached tokens while training; one set of ranges for every modality."""
-
-    crop_share: float = Field(default=0.0, ge=0, le=1)
-    """Share of examples whose sound is cut to a random piece."""
-    crop: tuple[float, float] = (0.5, 1.0)
-    """Length of the piece as a share of the clip."""
-    time_masks: int = Field(default=0, ge=0)
-    """Spans of sound that are hidden (SpecAugment's time masking)."""
-    time_mask_share: float = Field(default=0.1, ge=0, lt=1)
-    """Longest span as a share of the clip."""
-    noise: float = Field(default=0.0, ge=0)
-    """Deviation of noise that is added to standardised tokens."""
-    word_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the words' tokens that are hidden."""
-    mixup: float = Field(default=0.0, ge=0)
-    """Alpha of the beta distribution of mixup over examples of one modality; 0 for none."""
-    pairing: float = Field(default=0.0, ge=0, le=1)
-    """Share of clips beside whose first modality stand the others of other clips with their label:
-    what modalities have in common beyond the label, a person for instance, is no help."""
-
-
 class ModalityDropout(_Strict):
     """Which modalities an example keeps while training."""
 
@@ -94,7 +69,7 @@ class SpeechFinetuning(_Strict):
     """The speech encoder is trained further on raw sound, fold by fold, before the fusion is.
 
     The layers that are trained are the data section's ``speech_layers`` and those below them. The
-    epoch is chosen on validation people. See `edge_ser.export.training.speech_finetuning`.
+    epoch is chosen on validation people. See `edge_ser.export.training.speech.finetuning`.
     """
 
     epochs: int = Field(default=8, ge=1)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from edge_ser.adaptation import RunningStatistics
 from edge_ser.constants import Modality
+from edge_ser.export.examples.example import Example, Tokens, augment_tokens
+from edge_ser.export.examples.token_augmentation import TokenAugmentation
 from edge_ser.export.models.masking import Standardise, clip_statistics
-from edge_ser.export.training.config import TokenAugmentation
-from edge_ser.export.training.example import Example, Tokens, augment_tokens
+from edge_ser.speaker.adaptation import RunningStatistics
 
 
 class Batch(NamedTuple):

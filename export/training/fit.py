@@ -19,9 +19,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from edge_ser.constants import Modality
+from edge_ser.export.examples.token_augmentation import TokenAugmentation
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
-from edge_ser.export.training.config import ModalityDropout, Optimisation, TokenAugmentation
+from edge_ser.export.training.config import ModalityDropout, Optimisation
 from edge_ser.export.training.examples import (
     ColumnStatistics,
     Examples,

@@ -15,20 +15,21 @@ from pydantic import ValidationError
 from rich.console import Console
 from torch import Tensor
 
+from edge_ser.bundles.schema import smaller_subsets
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.items import content_hash
 from edge_ser.export.data.leakage import require_no_leak
 from edge_ser.export.data.splits import PARTS, Split
-from edge_ser.export.evaluation.predictions import FoldResult, RunResult, read_fold, write_fold
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.training.config import TrainingConfig, load_config
 from edge_ser.export.training.examples import Clips, column_statistics
 from edge_ser.export.training.fit import Fitting, average_predictions, fit
-from edge_ser.export.training.prediction import predict, smaller_subsets
+from edge_ser.export.training.prediction import predict
+from edge_ser.export.training.predictions import FoldResult, RunResult, read_fold, write_fold
 from edge_ser.export.training.run_data import RunData, load_run_data
-from edge_ser.export.training.tuned_speech import with_tuned_speech
-from edge_ser.file_writing import write_atomically
+from edge_ser.export.training.speech.tuned import with_tuned_speech
+from edge_ser.files import write_atomically
 
 PREDICTIONS = "predictions.json"
 CONFIG = "config.json"

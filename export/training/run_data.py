@@ -37,7 +37,7 @@ from edge_ser.export.training.config import (
     SentenceData,
     TrainingConfig,
 )
-from edge_ser.export.training.run_encoding import encode_items, presence
+from edge_ser.export.training.tokens.of_run import encode_items, presence
 
 Tokens = npt.NDArray[np.floating]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_ser.capture.media import open_clip, read_clip
 from edge_ser.errors import MediaError
+from edge_ser.media.media import open_clip, read_clip
 
 Recording = Callable[..., Path]
 Maker = Callable[..., np.ndarray]

@@ -18,8 +18,8 @@ from edge_ser.capture.microphone import (
     PortAudioDevices,
     choose,
 )
+from edge_ser.clock import monotonic_samples
 from edge_ser.errors import CaptureError, MissingExtraError
-from edge_ser.streaming.clock import monotonic_samples
 
 HEADSET = Microphone(0, "USB Headset", 1, 44100, default=False)
 DESK = Microphone(3, "Desk microphone", 2, 48000, default=True)

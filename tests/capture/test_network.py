@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from edge_ser.capture.network import NetworkSource
+from edge_ser.clock import monotonic_samples
 from edge_ser.errors import CaptureError, ConfigError
-from edge_ser.streaming.clock import monotonic_samples
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_ser.capture.media import open_clip, read_clip
 from edge_ser.capture.replay import ReplaySource
-from edge_ser.capture.transcript import Transcript, Word
 from edge_ser.errors import CaptureError, ConfigError
+from edge_ser.media.media import open_clip, read_clip
+from edge_ser.media.transcript import Transcript, Word
 
 
 class FakeTime:

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from bundle_factory import make_bundle
-from labelled_clips import write_labelled_folder
+from fixtures.bundle_factory import make_bundle
+from fixtures.labelled_clips import write_labelled_folder
 
-from edge_ser.bundle import default_bundle_path, load_bundle
-from edge_ser.calibration.calibration_result import CalibrationReport
+from edge_ser.bundles.loading import default_bundle_path, load_bundle
+from edge_ser.calibration.fitting.result import CalibrationReport
 from edge_ser.cli.main import main
 
 

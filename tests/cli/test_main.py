@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bundle_factory import make_bundle
+from fixtures.bundle_factory import make_bundle
 
 PROGRAM = Path(sys.executable).with_name("edge-ser")
 

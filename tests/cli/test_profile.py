@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bundle_factory import make_bundle, with_adaptation
+from fixtures.bundle_factory import make_bundle, with_adaptation
 
 from edge_ser import Profile
 from edge_ser.cli.main import EXIT_USER_ERROR, main

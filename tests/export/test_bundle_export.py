@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from manifest_factory import make_config, make_manifest
+from fixtures.manifest_factory import make_config, make_manifest
 
-from edge_ser.bundle import Bundle, load_bundle
+from edge_ser.bundles.loading import Bundle, load_bundle
 from edge_ser.errors import ConfigError
 from edge_ser.export.bundle_export import export_bundle, require_exportable
-from edge_ser.export.evaluation.predictions import RunResult
 from edge_ser.export.evaluation.subject import evaluate_model
-from edge_ser.export.graph_export import AveragedFusion
+from edge_ser.export.graphs.bundle_graphs import AveragedFusion
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import make_fusion
 from edge_ser.export.training.checkpoint import read_trained
 from edge_ser.export.training.config import RavdessData
+from edge_ser.export.training.predictions import RunResult
 from edge_ser.export.training.run import train
 from edge_ser.recognizer import EdgeRecognizer
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_ser.bundle_schema import TensorSpec
+from edge_ser.bundles.schema import TensorSpec
 
 # Where the six keypoints lie in a face, as shares of its box.
 KEYPOINTS = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.5, 0.8), (0.0, 0.5), (1.0, 0.5)])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_ser.capture.clip import Samples
 from edge_ser.frontends.audio import HOP, AudioFrontend, default_audio_config
 from edge_ser.frontends.audio_stream import LOOK_AHEAD, AudioFeatureStream
+from edge_ser.media.clip import Samples
 
 FRONTEND = AudioFrontend(default_audio_config())
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_ser.bundle import Bundle, load_bundle
-from edge_ser.capture.clip import VideoFrame
-from edge_ser.capture.media import read_clip
+from edge_ser.bundles.loading import Bundle, load_bundle
 from edge_ser.frontends.face_crop import head_tilt
 from edge_ser.frontends.text import TextFrontend
 from edge_ser.frontends.video import FaceFrontend
+from edge_ser.media.clip import VideoFrame
+from edge_ser.media.media import read_clip
 from edge_ser.runtime.onnxruntime import OnnxRuntimeSession
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from edge_ser.bundle_schema import TextFrontendConfig
+from edge_ser.bundles.schema import TextFrontendConfig
 from edge_ser.errors import BundleError, MediaError
 from edge_ser.frontends.text import TextFrontend, normalize
 

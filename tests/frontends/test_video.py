@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_ser.bundle_schema import VideoFrontendConfig
-from edge_ser.capture.clip import VideoFrame
+from edge_ser.bundles.schema import VideoFrontendConfig
 from edge_ser.errors import MediaError
 from edge_ser.frontends.video import FaceFrontend
+from edge_ser.media.clip import VideoFrame
 
 MakePicture = Callable[..., np.ndarray]
 CONFIG = VideoFrontendConfig()

@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from kernel_references import speech_like
+from fixtures.kernel_references import speech_like
 
 from edge_ser.kernels import (
     DeltaOptions,

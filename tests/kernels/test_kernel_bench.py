@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from edge_ser import kernel_bench
 from edge_ser.cli import bench
 from edge_ser.constants import DEMO_CLIP
 from edge_ser.errors import MediaError
-from edge_ser.kernel_bench import OURS, Task, measure
+from edge_ser.machine import kernel_bench
+from edge_ser.machine.kernel_bench import OURS, Task, measure
 
 
 def spin(milliseconds: float) -> None:

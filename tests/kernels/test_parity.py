@@ -6,7 +6,7 @@ import kaldi_native_fbank as knf
 import librosa
 import numpy as np
 import pytest
-from kernel_references import speech_like, whisper_log_mel
+from fixtures.kernel_references import speech_like, whisper_log_mel
 
 from edge_ser.kernels import LogMel, MelOptions, Mfcc, MfccOptions, simd_levels, whisper_normalize
 

@@ -6,9 +6,9 @@ import itertools
 
 import numpy as np
 import pytest
+from fixtures.kernel_references import speech_like
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_references import speech_like
 
 from edge_ser.kernels import (
     LogEnergy,

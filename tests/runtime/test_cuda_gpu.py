@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from edge_ser.errors import EngineError
-from edge_ser.machine import cuda_device_count
-from edge_ser.runtime.cuda import Cuda, load_cuda, require_device
+from edge_ser.machine.inspection import cuda_device_count
+from edge_ser.runtime.tensorrt.cuda import Cuda
+from edge_ser.runtime.tensorrt.cuda_layer import load_cuda, require_device
 
 pytestmark = pytest.mark.gpu
 

@@ -9,12 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_ser.errors import EngineError
-from edge_ser.runtime.engine_cache import (
-    EngineCache,
-    EngineKey,
-    default_cache_folder,
-    write_atomically,
-)
+from edge_ser.files import default_cache_folder, write_atomically
+from edge_ser.runtime.engine_cache import EngineCache, EngineKey
 
 KEY = EngineKey(
     graph="face",

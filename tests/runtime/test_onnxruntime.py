@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from edge_ser.bundle_schema import TensorSpec
+from edge_ser.bundles.schema import TensorSpec
 from edge_ser.errors import ConfigError, EngineError
 from edge_ser.runtime.backend import BACKENDS, open_session
 from edge_ser.runtime.engine_cache import EngineCache

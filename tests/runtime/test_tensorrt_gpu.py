@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_ser.bundle_schema import TensorSpec
+from edge_ser.bundles.schema import TensorSpec
 from edge_ser.errors import EngineError, MissingExtraError
-from edge_ser.runtime.cuda import Cuda, load_cuda
 from edge_ser.runtime.engine_cache import EngineCache
-from edge_ser.runtime.tensorrt import TensorRtSession
-from edge_ser.runtime.tensorrt_api import MODULES, TensorRt, load_tensorrt
+from edge_ser.runtime.tensorrt.api import MODULES, TensorRt, load_tensorrt
+from edge_ser.runtime.tensorrt.cuda import Cuda
+from edge_ser.runtime.tensorrt.cuda_layer import load_cuda
+from edge_ser.runtime.tensorrt.session import TensorRtSession
 
 pytestmark = pytest.mark.gpu
 
@@ -223,9 +224,9 @@ def test_the_default_bundle_answers_as_on_the_cpu(
 ) -> None:
     """The five graphs, built and run on this device, against ONNX Runtime's CPU in fp32."""
     monkeypatch.setenv("EDGE_SER_CACHE", str(tmp_path))
-    from edge_ser.bundle import load_bundle
-    from edge_ser.export.compare import compare
-    from edge_ser.export.variant import Variant
+    from edge_ser.bundles.loading import load_bundle
+    from edge_ser.export.comparison.compare import compare
+    from edge_ser.export.variants.variant import Variant
 
     variants = [Variant("onnxruntime", "fp32"), Variant(api.backend, precision)]
     reference, on_device = compare(load_bundle(), variants, [], rounds=1)

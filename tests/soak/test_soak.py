@@ -1,10 +1,10 @@
-"""Half an hour of what `tests/soak_days.py` runs for days: nothing grows, wraps or lags."""
+"""Half an hour of what `fixtures/soak_days.py` runs for days: nothing grows, wraps or lags."""
 
 from __future__ import annotations
 
 import pytest
-from soak_days import DRIFT_PPM, FAULTS, Days
-from stream_simulation import SECOND
+from fixtures.soak_days import DRIFT_PPM, FAULTS, Days
+from fixtures.stream_simulation import SECOND
 
 
 @pytest.mark.parametrize("start", [2**31 - 600 * SECOND, 2**53 - 600 * SECOND])

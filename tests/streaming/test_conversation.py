@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fixtures.stream_simulation import SECOND, Simulation
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream_simulation import SECOND, Simulation
 
 from edge_ser.errors import ConfigError
 from edge_ser.streaming.inbox import Chunk, PictureArrival, WordsArrival

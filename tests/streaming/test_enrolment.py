@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundle_factory import make_bundle, with_adaptation
+from fixtures.bundle_factory import make_bundle, with_adaptation
 
 from edge_ser import EdgeRecognizer, EmotionStream, Profile
-from edge_ser.capture.media import read_clip
+from edge_ser.clock import PushedClock
 from edge_ser.errors import CaptureError, ConfigError, EngineError
-from edge_ser.streaming.clock import PushedClock
+from edge_ser.media.media import read_clip
 
 CHUNK = 1600
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from stream_simulation import SECOND, Simulation
+from fixtures.stream_simulation import SECOND, Simulation
 
 from edge_ser.result import LiveDecision
 from edge_ser.streaming.inbox import Chunk, PictureArrival, WordsArrival

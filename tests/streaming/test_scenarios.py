@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edge_ser import EdgeRecognizer, LiveDecision
-from edge_ser.capture.media import read_clip
-from edge_ser.streaming.clock import PushedClock
+from edge_ser.clock import PushedClock
+from edge_ser.media.media import read_clip
 
 pytestmark = pytest.mark.data
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_ser.capture.clip import Samples
-from edge_ser.capture.voice_activity import FRAME, VoiceActivity
+from edge_ser.media.clip import Samples
+from edge_ser.speech.voice_activity import FRAME, VoiceActivity
 from edge_ser.streaming.speech_gate import SpeechGate
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from manifest_factory import write_clip
+from fixtures.manifest_factory import write_clip
 
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import MediaError

@@ -17,7 +17,7 @@ from edge_ser.export.encoders.text import (
     load_text_encoder,
     load_tokenizer,
 )
-from edge_ser.export.onnx_export import export_onnx, run_graph
+from edge_ser.export.graphs.torch_export import export_onnx, run_graph
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "i", "am", "so", "glad", "sad")
 

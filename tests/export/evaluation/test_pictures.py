@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from run_factory import LABELS, make_run
+from fixtures.run_factory import LABELS, make_run
 
 from edge_ser.cli.main import main
 from edge_ser.errors import ConfigError
 from edge_ser.export.evaluation.pictures import write_report
-from edge_ser.export.evaluation.predictions import FoldResult, RunResult, write_fold
 from edge_ser.export.evaluation.tables import scores
 from edge_ser.export.training.config import ManifestData, TrainingConfig
+from edge_ser.export.training.predictions import FoldResult, RunResult, write_fold
 
 
 def _with_subsets(run: RunResult) -> RunResult:

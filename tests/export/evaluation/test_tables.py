@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from run_factory import LABELS, make_fold, make_run
+from fixtures.run_factory import LABELS, make_fold, make_run
 
 from edge_ser.errors import ConfigError
-from edge_ser.export.evaluation.metrics import score
-from edge_ser.export.evaluation.predictions import FoldResult, RunResult, read_fold, write_fold
 from edge_ser.export.evaluation.tables import markdown, paired_difference, scores
+from edge_ser.export.scoring.metrics import score
+from edge_ser.export.training.predictions import FoldResult, RunResult, read_fold, write_fold
 
 
 def test_a_score_is_the_mean_over_folds_with_spread_and_an_interval_over_people() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from small_networks import SPECS, Network, make_networks
+from fixtures.small_networks import SPECS, Network, make_networks
 
 
 @pytest.fixture(scope="session")

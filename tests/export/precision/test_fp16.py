@@ -3,15 +3,15 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from fixtures.run_model import largest_relative_error, run_model
+from fixtures.small_networks import Network
 from onnx import TensorProto, helper, numpy_helper
-from run_model import largest_relative_error, run_model
-from small_networks import Network
 
 from edge_ser.errors import ConfigError
-from edge_ser.export.precision import onnx_graph as og
-from edge_ser.export.precision import operators
+from edge_ser.export.graphs import onnx_graph as og
+from edge_ser.export.graphs import operators
 from edge_ser.export.precision.fp16 import LARGEST, to_fp16
-from edge_ser.export.precision.lint import lint
+from edge_ser.export.precision.lint.rules import lint
 
 
 def test_answers_stay_and_weights_halve(network: Network) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from fixtures.run_model import run_model
 from onnx import TensorProto, helper, numpy_helper
-from run_model import run_model
 
 from edge_ser.export.precision.gelu import reorder_gelu
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from fixtures.run_model import run_model
+from fixtures.small_networks import Network
 from onnx import TensorProto
-from run_model import run_model
-from small_networks import Network
 
 from edge_ser.errors import ConfigError
-from edge_ser.export.precision import int8_onnxruntime, int8_tensorrt
-from edge_ser.export.precision import onnx_graph as og
-from edge_ser.export.precision.accuracy import difference
+from edge_ser.export.graphs import onnx_graph as og
 from edge_ser.export.precision.dequantize import dequantized, is_quantised
+from edge_ser.export.precision.difference import difference
 from edge_ser.export.precision.fp16 import to_fp16
-from edge_ser.export.precision.int8_embeddings import to_int8_embeddings
-from edge_ser.export.precision.lint import lint
-from edge_ser.export.precision.ranges import Range, measure_ranges
+from edge_ser.export.precision.int8 import onnxruntime_pass, tensorrt_pass
+from edge_ser.export.precision.int8.embeddings import to_int8_embeddings
+from edge_ser.export.precision.int8.ranges import Range, measure_ranges
+from edge_ser.export.precision.lint.rules import lint
 
 
 def _errors(model: onnx.ModelProto, target: str) -> list[str]:
@@ -25,19 +25,19 @@ def _errors(model: onnx.ModelProto, target: str) -> list[str]:
 
 
 def _ranges(network: Network) -> dict[str, Range]:
-    names = int8_tensorrt.activations_of(network.model)
-    names += int8_onnxruntime.activations_of(network.model)
+    names = tensorrt_pass.activations_of(network.model)
+    names += onnxruntime_pass.activations_of(network.model)
     return measure_ranges(network.model, network.samples, names, "minmax")
 
 
 @pytest.fixture
 def for_tensorrt(network: Network) -> onnx.ModelProto:
-    return int8_tensorrt.to_int8_tensorrt(network.model, _ranges(network))
+    return tensorrt_pass.to_int8_tensorrt(network.model, _ranges(network))
 
 
 @pytest.fixture
 def for_onnxruntime(network: Network) -> onnx.ModelProto:
-    return int8_onnxruntime.to_int8_onnxruntime(network.model, _ranges(network))
+    return onnxruntime_pass.to_int8_onnxruntime(network.model, _ranges(network))
 
 
 def test_tensorrt_answers_stay_near(network: Network, for_tensorrt: onnx.ModelProto) -> None:
@@ -72,7 +72,7 @@ def test_seven_bit_weights_run_the_same_with_and_without_exact_sums(
     network: Network, for_onnxruntime: onnx.ModelProto
 ) -> None:
     """Full s8 weights overflow the 16-bit sums of processors without VNNI; these must not."""
-    from edge_ser.export.precision.accuracy import Evaluated
+    from edge_ser.export.precision.difference import Evaluated
 
     for sample in network.samples[:2]:
         for a, b in zip(
@@ -86,20 +86,20 @@ def test_seven_bit_weights_run_the_same_with_and_without_exact_sums(
 def test_weights_of_onnxruntime_are_bytes_in_the_file(networks: dict[str, Network]) -> None:
     for name in ("face", "acoustic"):
         network = networks[name]
-        quantised = int8_onnxruntime.to_int8_onnxruntime(network.model, _ranges(network))
+        quantised = onnxruntime_pass.to_int8_onnxruntime(network.model, _ranges(network))
         constants = og.initializers(quantised.graph)
         for node in quantised.graph.node:
             if node.op_type == "DequantizeLinear" and node.input[0] in constants:
                 dtype = constants[node.input[0]].data_type
                 assert dtype in (TensorProto.INT8, TensorProto.INT32)
     face = networks["face"]
-    quantised = int8_onnxruntime.to_int8_onnxruntime(face.model, _ranges(face))
+    quantised = onnxruntime_pass.to_int8_onnxruntime(face.model, _ranges(face))
     assert quantised.ByteSize() < 0.45 * face.model.ByteSize()
 
 
 def test_recurrent_layers_stay_as_they_are(networks: dict[str, Network]) -> None:
     network = networks["acoustic"]
-    for quantize in (int8_tensorrt.to_int8_tensorrt, int8_onnxruntime.to_int8_onnxruntime):
+    for quantize in (tensorrt_pass.to_int8_tensorrt, onnxruntime_pass.to_int8_onnxruntime):
         model = quantize(network.model, _ranges(network))
         producer = og.producers(model.graph)
         (gru,) = (n for n in model.graph.node if n.op_type == "GRU")
@@ -108,9 +108,9 @@ def test_recurrent_layers_stay_as_they_are(networks: dict[str, Network]) -> None
 
 def test_an_excluded_layer_stays_float(networks: dict[str, Network]) -> None:
     network = networks["face"]
-    layers = [n.name for n in int8_tensorrt.quantisable_layers(network.model)]
+    layers = [n.name for n in tensorrt_pass.quantisable_layers(network.model)]
     ranges = _ranges(network)
-    for quantize in (int8_tensorrt.to_int8_tensorrt, int8_onnxruntime.to_int8_onnxruntime):
+    for quantize in (tensorrt_pass.to_int8_tensorrt, onnxruntime_pass.to_int8_onnxruntime):
         model = quantize(network.model, ranges, layers[:1])
         producer = og.producers(model.graph)
         (node,) = (n for n in model.graph.node if n.name == layers[0])
@@ -124,9 +124,9 @@ def test_an_excluded_layer_stays_float(networks: dict[str, Network]) -> None:
 
 def test_a_missing_range_is_an_error(networks: dict[str, Network]) -> None:
     with pytest.raises(ConfigError, match="was not measured"):
-        int8_tensorrt.to_int8_tensorrt(networks["face"].model, {})
+        tensorrt_pass.to_int8_tensorrt(networks["face"].model, {})
     with pytest.raises(ConfigError, match="was not measured"):
-        int8_onnxruntime.to_int8_onnxruntime(networks["face"].model, {})
+        onnxruntime_pass.to_int8_onnxruntime(networks["face"].model, {})
 
 
 def test_int8_and_fp16_together(network: Network, for_tensorrt: onnx.ModelProto) -> None:
@@ -146,12 +146,12 @@ def test_the_way_back_gives_the_float_graph_and_its_ranges(
     assert not is_quantised(model)
     assert difference(network.model, model, network.samples).relative < 0.02
     measured = _ranges(network)
-    for name in int8_tensorrt.activations_of(model):
+    for name in tensorrt_pass.activations_of(model):
         low, high = ranges[name]
         span = measured[name][1] - measured[name][0]
         assert low <= measured[name][0] + span / 255
         assert high >= measured[name][1] - span / 255
-    again = int8_tensorrt.to_int8_tensorrt(model, ranges)
+    again = tensorrt_pass.to_int8_tensorrt(model, ranges)
     assert _errors(again, "tensorrt") == []
     assert difference(network.model, again, network.samples).relative < 0.04
 

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundle_factory import make_bundle, with_adaptation
+from fixtures.bundle_factory import make_bundle, with_adaptation
 
 from edge_ser import EdgeRecognizer
-from edge_ser.adaptation import RunningStatistics
-from edge_ser.capture.media import read_clip
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.items import Item
 from edge_ser.export.training.adaptation import (
@@ -20,7 +18,9 @@ from edge_ser.export.training.adaptation import (
     moved_to_population,
     speaker_adaptation,
 )
-from edge_ser.timing import StageTimer
+from edge_ser.media.media import read_clip
+from edge_ser.pipeline.timing import StageTimer
+from edge_ser.speaker.adaptation import RunningStatistics
 
 RANDOM = np.random.default_rng(11)
 

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from edge_ser.constants import Modality
+from edge_ser.export.examples.token_augmentation import TokenAugmentation
 from edge_ser.export.models.branches import Branch
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.models.masking import clip_statistics
-from edge_ser.export.training.config import ModalityDropout, Optimisation, TokenAugmentation
+from edge_ser.export.training.config import ModalityDropout, Optimisation
 from edge_ser.export.training.examples import Clips, collate, column_statistics
 from edge_ser.export.training.fit import Fitting, average_predictions, fit
 from edge_ser.export.training.fusion_task import logits_of

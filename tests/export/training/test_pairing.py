@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from edge_ser.export.training.config import TokenAugmentation
+from edge_ser.export.examples.token_augmentation import TokenAugmentation
 from edge_ser.export.training.examples import Clips
 
 TARGETS = [0, 1, 2] * 8

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from manifest_factory import make_config, make_manifest
+from fixtures.manifest_factory import make_config, make_manifest
 
 from edge_ser.errors import ConfigError
-from edge_ser.export.evaluation.results import main
 from edge_ser.export.training.run import train
+from recipes.documents.results import main
 
 OPTIMISATION = {"epochs": 1, "batch_size": 4, "learning_rate": 0.01}
 DATA = {"name": "manifest", "manifest": "clips.csv", "modalities": ["audio"], "folds": 2}

@@ -1,0 +1,1 @@
+"""Temperatures fitted on held-out people, and the bundle that carries them."""

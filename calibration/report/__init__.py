@@ -1,0 +1,1 @@
+"""The report that signs a device off."""

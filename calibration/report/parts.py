@@ -1,0 +1,102 @@
+"""Parts of a report that is being made: what was measured is kept until the report is whole."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, TypeVar
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from edge_ser.errors import ConfigError
+from edge_ser.export.trials.part_store import PartStore
+
+_Kind = TypeVar("_Kind")
+
+
+class ReportParts:
+    """A folder beside the report. A context manager; one report at a time may use it."""
+
+    def __init__(self, folder: Path, settled: Mapping[str, Any]) -> None:
+        """Name the folder.
+
+        Args:
+            folder: made if it is not there.
+            settled: everything that decides what is measured, as JSON can hold it: parts of other
+                settings are not taken.
+        """
+        self.folder = folder
+        self._settled = dict(settled)
+        self._lock: IO[str] | None = None
+        self._store = PartStore(None)
+        self.resumed = 0
+        """Parts that were there already."""
+        self.seconds = 0.0
+        """Time that all parts took to measure, also those of interrupted runs."""
+
+    def __enter__(self) -> ReportParts:
+        self._store = PartStore(self.folder)
+        self._lock = _locked(self.folder / "lock")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def once(self, part: str, kind: type[_Kind] | Any, measure: Callable[[], _Kind]) -> _Kind:
+        """A part: from the folder, or measured and kept.
+
+        Args:
+            part: its name.
+            kind: what it is, a pydantic model or a type made of them.
+            measure: gives it.
+        """
+        adapter: TypeAdapter[_Kind] = TypeAdapter(kind)
+        key = {"part": part, **self._settled}
+        found = self._store.get(key)
+        if found is not None:
+            try:
+                value = adapter.validate_json(str(found["value"][()]))
+                self.seconds += float(found["seconds"][()])
+                self.resumed += 1
+                return value
+            except (ValidationError, KeyError):
+                self._store.forget(key)
+        begun = time.perf_counter()
+        value = measure()
+        seconds = time.perf_counter() - begun
+        text = adapter.dump_json(value).decode()
+        self._store.put(key, {"value": np.array(text), "seconds": np.array(seconds)})
+        self.seconds += seconds
+        return value
+
+    def remove(self) -> None:
+        """Forget everything: the report is whole."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _locked(path: Path) -> IO[str]:
+    handle = path.open("w", encoding="ascii")
+    try:
+        import fcntl
+    except ImportError:  # Windows: two reports at once to one output are the caller's mistake
+        return handle
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.close()
+        raise ConfigError(
+            f"another edge-ser report is measuring into {path.parent}; wait for it, or name "
+            "another --output"
+        ) from error
+    return handle

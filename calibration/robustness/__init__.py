@@ -1,0 +1,1 @@
+"""What disturbances and clock offsets cost."""

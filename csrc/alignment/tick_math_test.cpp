@@ -1,0 +1,47 @@
+#include "alignment/tick_math.h"
+
+#include <cstdint>
+#include <limits>
+
+#include "doctest/doctest.h"
+
+using edge_ser::rescale_ticks;
+using edge_ser::round_ticks;
+
+TEST_CASE("rescale_ticks is exact where double would lose ticks") {
+  const std::int64_t beyond_double = (std::int64_t{1} << 53) + 1;
+  CHECK(rescale_ticks(beyond_double, 16000, 16000) == beyond_double);
+  CHECK(rescale_ticks(beyond_double, 16000, 48000) == 3 * beyond_double);
+  CHECK(rescale_ticks(3 * beyond_double, 48000, 16000) == beyond_double);
+}
+
+TEST_CASE("rescale_ticks rounds halves away from zero, both sides alike") {
+  CHECK(rescale_ticks(1, 2, 1) == 1);
+  CHECK(rescale_ticks(-1, 2, 1) == -1);
+  CHECK(rescale_ticks(1, 3, 1) == 0);
+  CHECK(rescale_ticks(-2, 3, 1) == -1);
+}
+
+TEST_CASE("rescale_ticks saturates instead of wrapping") {
+  CHECK(rescale_ticks(edge_ser::kTickLimit, 1, 1000000000) ==
+        std::numeric_limits<std::int64_t>::max());
+  CHECK(rescale_ticks(-edge_ser::kTickLimit, 1, 1000000000) ==
+        std::numeric_limits<std::int64_t>::min());
+}
+
+TEST_CASE("round_ticks saturates and maps NaN to zero") {
+  CHECK(round_ticks(2.4) == 2);
+  CHECK(round_ticks(-2.6) == -3);
+  CHECK(round_ticks(1e300) == std::int64_t{1} << 62);
+  CHECK(round_ticks(-1e300) == -(std::int64_t{1} << 62));
+  CHECK(round_ticks(std::numeric_limits<double>::quiet_NaN()) == 0);
+}
+
+TEST_CASE("add_within_span gives nothing where it would leave the span") {
+  using edge_ser::add_within_span;
+  CHECK(add_within_span(edge_ser::kSpanLimit - 1, 1) == edge_ser::kSpanLimit);
+  CHECK(!add_within_span(edge_ser::kSpanLimit, 1));
+  CHECK(!add_within_span(-edge_ser::kSpanLimit, -1));
+  CHECK(!add_within_span(std::numeric_limits<std::int64_t>::max(), 1));
+  CHECK(add_within_span(edge_ser::kTickLimit, -edge_ser::kTickLimit) == 0);
+}

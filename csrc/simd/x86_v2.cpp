@@ -1,0 +1,20 @@
+// The inner loops for x86_v2; compiled with that instruction set, see CMakeLists.txt.
+#include <immintrin.h>
+#include "simd/simd.h"
+
+#define EDGE_SER_SIMD_WIDTH 4
+
+namespace edge_ser {
+
+namespace {
+// clang-format off: the order matters
+#include "simd/vector.h"
+#include "simd/fft_loops.h"
+#include "simd/frame_loops.h"
+// clang-format on
+}  // namespace
+
+extern const SimdOps simd_ops_x86_v2;
+constinit const SimdOps simd_ops_x86_v2 = operations(SimdLevel::x86_v2);
+
+}  // namespace edge_ser

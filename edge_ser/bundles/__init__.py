@@ -1,0 +1,1 @@
+"""Bundles: schema, loading, verification; `default` is the one that ships."""

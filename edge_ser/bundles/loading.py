@@ -1,0 +1,180 @@
+"""Load and verify a bundle: the folder that holds everything one model needs.
+
+Nothing of a bundle runs before its manifest was understood whole and every file it lists was found
+with the SHA-256 that the manifest gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from edge_ser.bundles.schema import (
+    MANIFEST_NAME,
+    SCHEMA_VERSION,
+    BundleManifest,
+    FileEntry,
+    GraphName,
+)
+from edge_ser.errors import BundleError
+from edge_ser.result import BundleReference
+
+_MANIFEST_LIMIT = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """What verification found of one listed file."""
+
+    file: str
+    state: Literal["ok", "missing", "wrong hash", "outside the folder", "unreadable"]
+    size: int = 0
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose manifest was understood; `load_bundle` also verified its files."""
+
+    folder: Path
+    manifest: BundleManifest
+    digest: str
+    """SHA-256 of `bundle.json`; as it lists the hashes of all files, it stands for the whole."""
+
+    @property
+    def reference(self) -> BundleReference:
+        """Name, version and hash, as decisions carry them."""
+        return BundleReference(self.manifest.name, self.manifest.version, self.digest)
+
+    def path(self, entry: FileEntry) -> Path:
+        """Where a listed file lies.
+
+        Raises:
+            BundleError: if the path, symbolic links followed, leaves the bundle's folder.
+        """
+        root = self.folder.resolve()
+        path = (root / entry.file).resolve()
+        if not path.is_relative_to(root):
+            raise BundleError(
+                f"bundle {self.folder}: the file {entry.file!r} leads outside the bundle's folder; "
+                "do not use this bundle, get it again from its source"
+            )
+        return path
+
+    def graph_path(self, name: GraphName) -> Path:
+        """Where a graph's ONNX file lies."""
+        return self.path(self.manifest.graphs[name])
+
+    def size(self) -> int:
+        """Bytes of all listed files together."""
+        return sum(self.path(entry).stat().st_size for entry in self.manifest.files())
+
+
+def default_bundle_path() -> Path:
+    """The folder of the bundle that ships with the package."""
+    return Path(__file__).parent / "default"
+
+
+def read_manifest(folder: str | os.PathLike[str]) -> Bundle:
+    """Read and validate `bundle.json` alone, without a look at the files that it lists.
+
+    Raises:
+        BundleError: if the folder or its manifest is missing, unreadable, of an unknown version or
+            not as the schema wants it.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        kind = "is a file, not a folder" if root.exists() else "does not exist"
+        raise BundleError(
+            f"bundle {root} {kind}; name the folder that holds a {MANIFEST_NAME}, "
+            "or leave the bundle out to use the one that ships with edge-ser"
+        )
+    path = root / MANIFEST_NAME
+    try:
+        if path.stat().st_size > _MANIFEST_LIMIT:
+            raise BundleError(f"{path} is larger than 4 MiB: it is not a bundle manifest")
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise BundleError(f"{root} is not a bundle: it holds no {MANIFEST_NAME}") from None
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}; check its permissions") from error
+    try:
+        document = json.loads(raw)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise BundleError(
+            f"{path} is not valid JSON ({error}); the bundle is damaged, get it again"
+        ) from error
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if version != SCHEMA_VERSION:
+        raise BundleError(
+            f"{path} has schema version {version!r}; this edge-ser reads version {SCHEMA_VERSION}: "
+            "install the edge-ser release that the bundle was made for, or export the bundle again"
+        )
+    try:
+        manifest = BundleManifest.model_validate_json(raw)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc']) or 'manifest'}: {e['msg']}"
+            for e in error.errors()[:5]
+        )
+        more = len(error.errors()) - 5
+        raise BundleError(
+            f"{path} is not a valid manifest: {problems}"
+            + (f"; and {more} more problems" if more > 0 else "")
+        ) from error
+    return Bundle(root, manifest, hashlib.sha256(raw).hexdigest())
+
+
+def check_files(bundle: Bundle) -> list[FileCheck]:
+    """Look at every file that the manifest lists, in its order; nothing is raised for a bad one."""
+    return [_check(bundle, entry) for entry in bundle.manifest.files()]
+
+
+def load_bundle(folder: str | os.PathLike[str] | None = None) -> Bundle:
+    """Load a bundle and verify every file's hash.
+
+    Args:
+        folder: the bundle's folder; None for the one that ships with the package.
+
+    Raises:
+        BundleError: if anything of the bundle is not as its manifest says.
+    """
+    bundle = read_manifest(default_bundle_path() if folder is None else folder)
+    bad = [check for check in check_files(bundle) if check.state != "ok"]
+    if bad:
+        listed = "; ".join(f"{c.file}: {c.state}{c.advice}" for c in bad)
+        raise BundleError(
+            f"bundle {bundle.folder} is damaged: {listed}; get the bundle again from its source"
+        )
+    return bundle
+
+
+def _check(bundle: Bundle, entry: FileEntry) -> FileCheck:
+    try:
+        path = bundle.path(entry)
+    except BundleError:
+        return FileCheck(entry.file, "outside the folder")
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.sha256()
+            while block := file.read(1 << 20):
+                digest.update(block)
+            size = file.tell()
+    except FileNotFoundError:
+        return FileCheck(entry.file, "missing")
+    except OSError as error:
+        return FileCheck(entry.file, "unreadable", advice=f" ({error.strerror})")
+    if digest.hexdigest() != entry.sha256:
+        return FileCheck(
+            entry.file,
+            "wrong hash",
+            size,
+            f" (is {digest.hexdigest()[:12]}..., should be {entry.sha256[:12]}...)",
+        )
+    return FileCheck(entry.file, "ok", size)

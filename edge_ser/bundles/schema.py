@@ -1,0 +1,267 @@
+"""The schema of `bundle.json`: everything that one model needs to be run and to be judged.
+
+Readers refuse unknown keys and unknown schema versions: a bundle that is not understood whole is
+not run. `edge_ser.bundles.loading` loads and verifies a folder against this schema.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from itertools import combinations
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from edge_ser.constants import MODALITIES, SAMPLE_RATE, Modality
+
+SCHEMA_VERSION: Final = 1
+MANIFEST_NAME: Final = "bundle.json"
+
+GraphName = Literal["acoustic", "text", "face", "fusion", "detector"]
+GRAPHS: Final[tuple[GraphName, ...]] = ("acoustic", "text", "face", "fusion", "detector")
+
+
+def subset_name(modalities: tuple[Modality, ...] | list[Modality] | set[Modality]) -> str:
+    """Name of a subset of modalities, for instance ``audio+video``, in the order of MODALITIES."""
+    return "+".join(m for m in MODALITIES if m in modalities)
+
+
+SUBSETS: Final[tuple[str, ...]] = tuple(
+    subset_name(list(c)) for n in (1, 2, 3) for c in combinations(MODALITIES, n)
+)
+"""The seven non-empty subsets of modalities, smallest first."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TensorSpec(_Strict):
+    """One input or output of a graph. A text dimension is dynamic and named."""
+
+    dtype: Literal["float32", "float16", "int64", "int32", "uint8"]
+    shape: tuple[int | str, ...]
+
+
+class FileEntry(_Strict):
+    """A file of the bundle, relative to its folder, with its SHA-256."""
+
+    file: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @field_validator("file")
+    @classmethod
+    def _inside_the_folder(cls, value: str) -> str:
+        parts = re.split(r"[/\\]", value)
+        if not value or value.startswith(("/", "\\", "~")) or ":" in value or ".." in parts:
+            raise ValueError(f"the path {value!r} leaves the bundle's folder")
+        return value
+
+
+class GraphEntry(FileEntry):
+    """An ONNX graph with the tensors that it takes and gives, in the graph's order."""
+
+    inputs: dict[str, TensorSpec]
+    outputs: dict[str, TensorSpec]
+    precision: Literal["fp32", "fp16", "int8", "mixed"] = "fp32"
+    source: str = ""
+    licence: str = ""
+
+
+class AudioFrontendConfig(_Strict):
+    """Sound to features: options of the kernels, as their own ``as_dict`` gives them.
+
+    All features share one clock: frame t is centred at sample t * 160 of 16 kHz sound.
+    """
+
+    log_mel: dict[str, Any]
+    mfcc: dict[str, Any]
+    pitch: dict[str, Any]
+    minimum_seconds: float = Field(default=0.25, gt=0)
+    maximum_seconds: float = Field(default=10.0, gt=0, le=30.0)
+    silence_dbfs: float = Field(default=-60.0, lt=0)
+    """Sound whose loudest 100 ms stay below this level is silence: the modality is absent."""
+
+
+class TextFrontendConfig(_Strict):
+    """Words to token ids."""
+
+    maximum_tokens: int = Field(default=128, ge=8, le=512)
+
+
+class VideoFrontendConfig(_Strict):
+    """Pictures to face tensors."""
+
+    frames_per_second: float = Field(default=5.0, gt=0, le=60)
+    """Pictures a second that are looked at."""
+    face_size: int = Field(default=112, ge=32, le=512)
+    face_margin: float = Field(default=0.25, ge=0, le=1)
+    """Border around the face as a share of its size."""
+    grey: bool = False
+    """Whether the crop is made grey (three equal channels) before it is encoded."""
+    minimum_detection_score: float = Field(default=0.5, gt=0, lt=1)
+    minimum_face_pixels: int = Field(default=24, ge=8)
+    black_level: float = Field(default=8.0, ge=0, le=255)
+    """A picture whose mean luminance is below this is black: it says nothing."""
+
+
+class FrontendConfig(_Strict):
+    """Every parameter between raw media and the graphs."""
+
+    audio: AudioFrontendConfig
+    text: TextFrontendConfig
+    video: VideoFrontendConfig
+
+
+class SubsetCalibration(_Strict):
+    """Calibration of the decisions that are made from one subset of modalities."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    bias: tuple[float, ...] = ()
+    """Added to the logits of the labels after they were divided by the temperature; none if empty.
+    It makes labels as frequent in the answers as they are where the bundle is used."""
+    minimum_confidence: float = Field(default=0.0, ge=0, le=1)
+    """Below this probability of the likeliest label the decision abstains."""
+
+    @field_validator("bias")
+    @classmethod
+    def _finite(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(math.isfinite(x) for x in value):
+            raise ValueError("a bias is not finite")
+        return value
+
+
+class SpeakerAdaptation(_Strict):
+    """How the tokens of the sound are moved by the statistics of a person who enrolled.
+
+    `edge_ser.speaker.adaptation.SpeakerMap` holds the formula; without a profile nothing is moved.
+    """
+
+    enrol_with: Literal["neutral", "any"]
+    """What a person should say to enrol: `mean` and `deviation` are of the same kind of speech."""
+    columns: tuple[int, ...] = Field(min_length=1)
+    """Columns of the audio tokens that are moved, in rising order."""
+    mean: tuple[float, ...]
+    """Of what training people said, for each of the columns."""
+    deviation: tuple[float, ...]
+    scale: bool = True
+    """Whether the spread is adapted too, not only the mean."""
+    prior_count: float = Field(ge=0, le=1e6)
+    """Tokens of a person at which person and population weigh the same."""
+    prior_weight: float = Field(gt=0, le=1)
+    """What the population's deviation keeps however much is heard of a person."""
+    people: int = Field(ge=2)
+    """Training people behind `mean` and `deviation`."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> SpeakerAdaptation:
+        if list(self.columns) != sorted(set(self.columns)) or self.columns[0] < 0:
+            raise ValueError("the columns must rise and not be negative")
+        for name, values in (("mean", self.mean), ("deviation", self.deviation)):
+            if len(values) != len(self.columns):
+                raise ValueError(f"{name} must have one value for each of the columns")
+            if not all(math.isfinite(value) for value in values):
+                raise ValueError(f"{name} holds a value that is not finite")
+        if min(self.deviation) < 0:
+            raise ValueError("a deviation is negative")
+        return self
+
+
+class Score(_Strict):
+    """One measured figure with what is needed to judge it."""
+
+    task: str
+    metric: str
+    value: float
+    spread: float | None = None
+    chance: float
+    protocol: str
+    precision: str = "fp32"
+
+
+class Training(_Strict):
+    """What the model was trained on, and by which command."""
+
+    data: list[str]
+    pairing: Literal["paired", "label-paired", "none"]
+    held_out: str
+    command: str
+    seed: int
+
+
+class BundleManifest(_Strict):
+    """The content of `bundle.json`."""
+
+    schema_version: Literal[1]
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    labels: tuple[str, ...] = Field(min_length=2)
+    sample_rate: Literal[16000] = SAMPLE_RATE
+    frontend: FrontendConfig
+    graphs: dict[GraphName, GraphEntry]
+    tokenizer: FileEntry
+    documents: dict[str, FileEntry] = Field(default_factory=dict)
+    calibration: dict[str, SubsetCalibration]
+    adaptation: SpeakerAdaptation | None = None
+    """How a person's own statistics are used; None: the bundle cannot enrol anybody."""
+    training: Training
+    splits: dict[str, list[str]] = Field(default_factory=dict)
+    scores: list[Score] = Field(default_factory=list)
+    licence: str
+    intended_use: str
+    not_for: str
+
+    @model_validator(mode="after")
+    def _complete(self) -> BundleManifest:
+        missing = [g for g in GRAPHS if g not in self.graphs]
+        if missing:
+            raise ValueError(f"the graphs {', '.join(missing)} are not listed")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("a label is listed twice")
+        if set(self.calibration) != set(SUBSETS):
+            raise ValueError(
+                f"calibration must name exactly the subsets {', '.join(SUBSETS)}, "
+                f"not {', '.join(sorted(self.calibration)) or 'none'}"
+            )
+        for subset, value in self.calibration.items():
+            if len(value.bias) not in (0, len(self.labels)):
+                raise ValueError(
+                    f"the calibration of {subset} has {len(value.bias)} biases for "
+                    f"{len(self.labels)} labels"
+                )
+        width = self.audio_width
+        if self.adaptation is not None and self.adaptation.columns[-1] >= width:
+            raise ValueError(f"adaptation names a column beyond the {width} of an audio token")
+        return self
+
+    @property
+    def audio_width(self) -> int:
+        """Columns of a token of the sound; 0 where the graph does not state them."""
+        tokens = self.graphs["acoustic"].outputs.get("audio_tokens")
+        width = tokens.shape[-1] if tokens is not None and tokens.shape else 0
+        return width if isinstance(width, int) else 0
+
+    def files(self) -> list[FileEntry]:
+        """Every file that the manifest lists."""
+        return [*self.graphs.values(), self.tokenizer, *self.documents.values()]
+
+
+def next_version(version: str) -> str:
+    """A version with its last number raised by one."""
+    major, minor, patch = version.split(".")
+    return f"{major}.{minor}.{int(patch) + 1}"
+
+
+def smaller_subsets(modalities: Iterable[Modality]) -> tuple[str, ...]:
+    """Names of the non-empty proper subsets of some modalities, the largest first."""
+    known = [m for m in MODALITIES if m in set(modalities)]
+    return tuple(
+        subset_name(list(chosen))
+        for size in range(len(known) - 1, 0, -1)
+        for chosen in combinations(known, size)
+    )
+
+
+Precision = Literal["fp32", "fp16", "int8", "mixed"]

@@ -1,0 +1,141 @@
+"""Which sources `edge-ser live` listens to and looks at, and whether it may."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from edge_ser.capture.sources import LiveSource, Sink
+from edge_ser.constants import SAMPLE_RATE
+from edge_ser.errors import CaptureError, ConfigError, MissingExtraError
+from edge_ser.media.transcript import Transcript
+
+_ASK = (
+    "edge-ser will listen and look, and estimate emotions of whoever is there. Where this is\n"
+    "allowed at all, everybody in front of the devices must know of it and agree. Nothing is\n"
+    "stored or sent{unless}.\nHas everybody agreed?"
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asked for."""
+
+    microphone: str | None = None
+    camera: str | None = None
+    listen: bool = True
+    look: bool = True
+    replay: Path | None = None
+    speed: float = 1.0
+    loop: bool = False
+    url: str | None = None
+    pcm: bool = False
+    pcm_rate: int = SAMPLE_RATE
+    transcript: Transcript | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether people are recorded now, so that their consent is needed."""
+        return self.replay is None
+
+    @property
+    def ends(self) -> bool:
+        """Whether the sources end by themselves."""
+        return (self.replay is not None and not self.loop) or self.pcm
+
+
+def ask_consent(given: bool, record: Path | None) -> None:
+    """Make sure that the people in front of the devices agreed.
+
+    Raises:
+        ConfigError: if they did not, or nobody can be asked.
+    """
+    if given:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "a microphone or a camera needs the consent of everybody in front of it, and nobody "
+            "can be asked here: run again with --yes-i-have-consent once they have agreed"
+        )
+    unless = "" if record is None else f", but for the recording in {record}"
+    if not typer.confirm(_ASK.format(unless=unless)):
+        raise ConfigError("without consent nothing is recorded")
+
+
+def make_sources(wanted: Wanted) -> list[LiveSource]:
+    """Make the sources that were asked for; none is opened yet.
+
+    Raises:
+        ConfigError: if what was asked for does not go together, or an extra is missing.
+    """
+    alone = [wanted.replay is not None, wanted.url is not None, wanted.pcm]
+    if sum(alone) > 1:
+        raise ConfigError("--replay, --url and --pcm are three sources: choose one of them")
+    if any(alone) and (wanted.microphone is not None or wanted.camera is not None):
+        raise ConfigError("--mic and --camera do not go with --replay, --url or --pcm")
+    if wanted.replay is not None:
+        from edge_ser.capture.replay import ReplaySource
+
+        return [
+            ReplaySource(
+                wanted.replay, speed=wanted.speed, loop=wanted.loop, transcript=wanted.transcript
+            )
+        ]
+    if wanted.url is not None:
+        from edge_ser.capture.network import NetworkSource
+
+        return [NetworkSource(wanted.url)]
+    if wanted.pcm:
+        from edge_ser.capture.standard_input import PcmSource
+
+        return [PcmSource(sample_rate=wanted.pcm_rate)]
+    return _devices(wanted)
+
+
+def start(sources: Sequence[LiveSource], sink: Sink, *, all_needed: bool) -> list[str]:
+    """Start the sources; give what is missing, for those that could not be opened.
+
+    Args:
+        sources: what to start.
+        sink: where they deliver to.
+        all_needed: whether one that cannot be opened is an error.
+
+    Raises:
+        CaptureError: if a source that is needed, or every source, cannot be opened.
+    """
+    missing: list[str] = []
+    for source in sources:
+        try:
+            source.start(sink)
+        except CaptureError as error:
+            if all_needed:
+                raise
+            missing.append(str(error))
+    if len(missing) == len(sources):
+        raise CaptureError(f"no source could be opened: {'; '.join(missing)}")
+    return missing
+
+
+def _devices(wanted: Wanted) -> list[LiveSource]:
+    sources: list[LiveSource] = []
+    if wanted.listen:
+        from edge_ser.capture.microphone import MicrophoneSource
+
+        device = wanted.microphone
+        index = int(device) if device is not None and device.isdigit() else device
+        try:
+            sources.append(MicrophoneSource(index))
+        except MissingExtraError:
+            if device is not None or not wanted.look:
+                raise
+    if wanted.look:
+        from edge_ser.capture.camera import CameraSource
+
+        sources.append(CameraSource(wanted.camera if wanted.camera is not None else 0))
+    if not sources:
+        raise ConfigError("neither listening nor looking leaves nothing to do")
+    return sources

@@ -1,0 +1,72 @@
+"""Files: writes that are whole or not there, hashes, and the folder of the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import sys
+from pathlib import Path
+from typing import Final
+
+from edge_ser.errors import ConfigError
+
+_UNFINISHED: Final = re.compile(r"\..+\.[0-9a-f]{12}\.writing")
+
+
+def write_atomically(target: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Write a file by way of a temporary one beside it, so that an interruption leaves no half.
+
+    Args:
+        target: the file; its folder must exist.
+        content: what it shall hold.
+        mode: permissions of the new file, less what the process's mask takes away.
+
+    Raises:
+        ConfigError: if the folder is missing, may not be written to, or the disk is full.
+    """
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.writing")
+    try:
+        # O_EXCL: nobody else's file, nor a link that somebody planted, is written to.
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write {target}: {error.strerror}; "
+            "check that its folder exists, may be written to, and has room"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is what a killed `write_atomically` left behind, by its name."""
+    return _UNFINISHED.fullmatch(path.name) is not None
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, read piecewise."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def default_cache_folder() -> Path:
+    """``$EDGE_SER_CACHE``, else the platform's folder for caches, with ``edge-ser/engines``."""
+    chosen = os.environ.get("EDGE_SER_CACHE")
+    if chosen:
+        return Path(chosen).expanduser() / "engines"
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "edge-ser" / "engines"

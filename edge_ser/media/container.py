@@ -1,0 +1,141 @@
+"""Opening a media file, and saying exactly why one cannot be opened."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_ser.errors import MediaError
+from edge_ser.media.packets import TICKS, in_ticks
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+# These formats read other files or addresses, or take any text for a picture.
+_REFUSED_FORMATS = frozenset({"concat", "dash", "hls", "imf", "lavfi", "rtsp", "sdp", "tty"})
+
+# A larger picture is damage or an attack on memory: 8K television has 33 million pixels.
+_LARGEST_PICTURE = 64 * 1024 * 1024
+
+_LONGEST_PRIMING = TICKS // 5
+
+# Bytes of PCM that are read at once.
+_PCM_PACKET = 65536
+
+
+def media_path(path: str | os.PathLike[str]) -> Path:
+    """Check that `path` is a file that can be read and is not empty.
+
+    Raises:
+        MediaError: if it is not; the message says why.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise MediaError(f"a clip is named by a path, not by {type(path).__name__}")
+    text = os.fspath(path)
+    if "://" in text:
+        raise MediaError(
+            f"{text} is an address, not a file: save it as a file first, or open it as a live "
+            "source (edge_ser.capture.network)"
+        )
+    if not text or "\0" in text:
+        raise MediaError(f"{text!r} is not the path of a file")
+    found = Path(text)
+    try:
+        if found.is_dir():
+            raise MediaError(f"{found} is a folder, not a file: name one clip inside it")
+        if not found.exists():
+            hint = "; it is a link to nothing" if found.is_symlink() else ""
+            raise MediaError(f"no such file: {found}{hint}")
+        if not found.is_file():
+            raise MediaError(f"{found} is a device or a pipe, not a file")
+        if found.stat().st_size == 0:
+            raise MediaError(f"{found} is empty (0 bytes): record or copy it again")
+        with found.open("rb"):
+            pass
+    except PermissionError as error:
+        raise MediaError(f"no permission to read {found}: change its rights or owner") from error
+    except OSError as error:
+        raise MediaError(f"{found} cannot be read: {error.strerror or error}") from error
+    return found
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a file that `media_path` has checked.
+
+    Raises:
+        MediaError: if it is not a media file, or is damaged beyond its first bytes.
+    """
+    import av
+
+    # The prefix and the list keep a file from being taken for, or leading to, an address.
+    # Plain PCM comes in crumbs otherwise; other formats have no such option and ignore it.
+    # (PyAV's `options` would also go to the streams, and crashes older releases on MPEG.)
+    options = {"protocol_whitelist": "file", "max_size": str(_PCM_PACKET)}
+    try:
+        container = av.open(
+            f"file:{path.absolute()}", container_options=options, metadata_errors="replace"
+        )
+    except (av.FFmpegError, ValueError) as error:
+        raise MediaError(f"{path} cannot be opened: {_explain(path, error)}") from error
+    names = set(container.format.name.split(","))
+    if names & _REFUSED_FORMATS:
+        container.close()
+        raise MediaError(f"{path} cannot be opened: it is a text or a list, not a recording")
+    return container
+
+
+def configure_decoder(stream: Any, threads: int, options: dict[str, str]) -> None:
+    """Set what a stream's decoder may use; must come before the first decoded packet."""
+    context = stream.codec_context
+    context.thread_count = threads
+    context.options = {"max_pixels": str(_LARGEST_PICTURE), **options}
+
+
+def start_of(stream: Any) -> int:
+    """Presentation time of a stream's first sample or picture in `TICKS`, 0 if it is not told."""
+    start = in_ticks(stream.start_time, stream.time_base) or 0
+    # Encoders begin with priming samples that a decoder throws away: sound then starts at 0.
+    if stream.type == "audio" and -_LONGEST_PRIMING < start < 0:
+        return 0
+    return start
+
+
+def _explain(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        head = file.read(4096)
+        if head[4:8] == b"ftyp" and not _has_index(path):
+            return (
+                "it is an MP4 or MOV whose index (moov) is missing, because it was cut short or "
+                "its recording was not ended properly; copy it again or repair it"
+            )
+    if not head.strip(b"\0"):
+        return "it holds only zeros: the copy or the download did not finish"
+    if _is_text(head):
+        return "it is a text, not a recording, whatever its name says"
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"it is not a media file, or it is damaged ({reason})"
+
+
+def _is_text(head: bytes) -> bool:
+    return not any(byte < 9 or 13 < byte < 27 for byte in head)
+
+
+def _has_index(path: Path) -> bool:
+    """Tell whether an MP4 has a whole `moov` box (ISO/IEC 14496-12, 4.2) among its top boxes."""
+    size = path.stat().st_size
+    position = 0
+    with path.open("rb") as file:
+        while position + 8 <= size:
+            file.seek(position)
+            header = file.read(16)
+            length, kind = struct.unpack(">I4s", header[:8])
+            if length == 1 and len(header) == 16:
+                (length,) = struct.unpack(">Q", header[8:])
+            if kind == b"moov":
+                return bool(position + length <= size)
+            if length < 8:
+                return False
+            position += length
+    return False

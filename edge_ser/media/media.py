@@ -1,0 +1,268 @@
+"""Media files through FFmpeg (PyAV): any container with sound, pictures or both.
+
+`open_clip` reads a file of any length in bounded memory, `read_clip` a short one at once.
+"""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_ser.constants import SAMPLE_RATE
+from edge_ser.errors import ConfigError, MediaError
+from edge_ser.media.arrays import clip_from_arrays
+from edge_ser.media.clip import (
+    LONGEST_READ,
+    Clip,
+    MemoryClip,
+    PictureSampler,
+    PictureTrack,
+    Samples,
+    SoundTrack,
+    Track,
+    VideoFrame,
+)
+from edge_ser.media.container import configure_decoder, media_path, open_container, start_of
+from edge_ser.media.packets import PacketReader
+from edge_ser.media.picture_track import FilePictureTrack, believable_aspect
+from edge_ser.media.sound_track import FileSoundTrack
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+__all__ = [
+    "Clip",
+    "MediaClip",
+    "MemoryClip",
+    "VideoFrame",
+    "clip_from_arrays",
+    "open_clip",
+    "read_clip",
+]
+
+# Where a file is this much shorter than it says, it was cut short.
+_CUT_SHORT = SAMPLE_RATE // 2
+
+# Pictures that no other refers to need not be decoded if there are this many times more pictures
+# than are sampled: what is left is still denser than the samples.
+_ABUNDANCE = 4
+
+_MICROSECONDS = 1_000_000
+
+
+def open_clip(
+    path: str | os.PathLike[str],
+    *,
+    want_audio: bool = True,
+    want_video: bool = True,
+    maximum_side: int = 1280,
+    decoder_threads: int = 1,
+) -> MediaClip:
+    """Open a media file of any length.
+
+    Args:
+        path: a file that FFmpeg can read: wav, flac, mp3, ogg, mp4, mpg, webm, mkv, avi, ...
+        want_audio: False leaves the sound undecoded.
+        want_video: False leaves the pictures undecoded.
+        maximum_side: pictures whose longer side has more pixels are shrunk to it.
+        decoder_threads: threads that each decoder may use.
+
+    Raises:
+        MediaError: if the file is missing, empty, unreadable, damaged or not a recording. Sound
+            or pictures that are not there are no error: see `Clip.absent`.
+        ConfigError: if an option is out of range, or sound and pictures are both unwanted.
+    """
+    if maximum_side < 16:
+        raise ConfigError(f"maximum_side must be at least 16 pixels, not {maximum_side}")
+    if decoder_threads < 1:
+        raise ConfigError(f"decoder_threads must be at least 1, not {decoder_threads}")
+    if not (want_audio or want_video):
+        raise ConfigError("a clip without its sound and its pictures is nothing: want one of them")
+    return MediaClip(media_path(path), want_audio, want_video, maximum_side, decoder_threads)
+
+
+def read_clip(
+    path: str | os.PathLike[str],
+    *,
+    want_audio: bool = True,
+    want_video: bool = True,
+    frames_per_second: float = 5.0,
+    maximum_side: int = 1280,
+    decoder_threads: int = 1,
+    maximum_seconds: float = LONGEST_READ,
+) -> MemoryClip:
+    """Read a short media file whole: its sound at 16 kHz mono and its sampled pictures.
+
+    Args:
+        path: as for `open_clip`.
+        want_audio: False leaves the sound undecoded.
+        want_video: False leaves the pictures undecoded.
+        frames_per_second: pictures sampled a second.
+        maximum_side: pictures whose longer side has more pixels are shrunk to it.
+        decoder_threads: threads that each decoder may use.
+        maximum_seconds: a longer file is refused, because its pictures would fill the memory.
+
+    Raises:
+        MediaError: as `open_clip`, if nothing can be decoded, or if the clip is too long.
+        ConfigError: if an option is out of range.
+    """
+    samples: list[Samples] = []
+    frames: list[VideoFrame] = []
+    stop = 0
+    with open_clip(
+        path,
+        want_audio=want_audio,
+        want_video=want_video,
+        maximum_side=maximum_side,
+        decoder_threads=decoder_threads,
+    ) as clip:
+        for segment in clip.segments(2.0, frames_per_second):
+            stop = segment.stop
+            if stop > maximum_seconds * SAMPLE_RATE:
+                raise MediaError(
+                    f"{path} lasts longer than {maximum_seconds:g} s: read it in pieces with "
+                    "open_clip, or raise maximum_seconds"
+                )
+            samples.append(segment.samples)
+            frames.extend(segment.frames)
+        sound = np.concatenate(samples) if clip.has_audio else None
+        return MemoryClip(
+            sound,
+            tuple(frames) if clip.has_video else None,
+            duration=stop,
+            name=clip.name,
+            absent=clip.absent,
+            warnings=clip.warnings,
+        )
+
+
+class MediaClip(Clip):
+    """A media file, read as a stream. Made by `open_clip`."""
+
+    def __init__(
+        self,
+        path: Path,
+        want_audio: bool,
+        want_video: bool,
+        maximum_side: int,
+        decoder_threads: int,
+    ) -> None:
+        self._path = path
+        self._maximum_side = maximum_side
+        self._threads = decoder_threads
+        self._sound: FileSoundTrack | None = None
+        self._pictures: FilePictureTrack | None = None
+        self._cut_short: str | None = None
+        container = open_container(path)
+        try:
+            duration = _duration(container)
+            sound, no_sound = _choose(container, "audio")
+            picture, no_picture = _choose(container, "video")
+        finally:
+            container.close()
+        if sound is None and picture is None:
+            raise MediaError(f"{path} holds nothing to decode: {no_sound}; {no_picture}")
+        self._sound_index, self._picture_index = sound, picture
+        absent: dict[Track, str] = {}
+        if no_sound or not want_audio:
+            absent["audio"] = no_sound or "its sound was not asked for"
+        if no_picture or not want_video:
+            absent["video"] = no_picture or "its pictures were not asked for"
+        super().__init__(str(path), absent, duration)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was wrong with the clip but could be worked around, as far as it has been read."""
+        told = [w for t in (self._sound, self._pictures) if t is not None for w in t.warnings()]
+        return (*told, self._cut_short) if self._cut_short else tuple(told)
+
+    def close(self) -> None:
+        """Let go of the file; a second call does nothing."""
+        for track in (self._sound, self._pictures):
+            if track is not None:
+                track.close()
+
+    def _open_tracks(
+        self, sampler: PictureSampler | None
+    ) -> tuple[SoundTrack | None, PictureTrack | None]:
+        self.close()
+        self._cut_short = None
+        self._sound = self._open_sound() if self.has_audio else None
+        wanted = sampler if self.has_video else None
+        self._pictures = None if wanted is None else self._open_pictures(wanted)
+        return self._sound, self._pictures
+
+    def _open_sound(self) -> FileSoundTrack:
+        container = open_container(self._path)
+        stream = container.streams[self._sound_index or 0]
+        configure_decoder(stream, self._threads, {})
+        return FileSoundTrack(PacketReader(container, stream), self._origin(container))
+
+    def _open_pictures(self, sampler: PictureSampler) -> FilePictureTrack:
+        container = open_container(self._path)
+        stream: Any = container.streams[self._picture_index or 0]
+        rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+        abundant = rate >= _ABUNDANCE * sampler.frames_per_second
+        options = {"skip_frame": "noref"} if abundant else {}
+        configure_decoder(stream, self._threads, options)
+        return FilePictureTrack(
+            PacketReader(container, stream),
+            self._origin(container),
+            sampler,
+            maximum_side=self._maximum_side,
+            period=round(SAMPLE_RATE / rate),
+            pixel_aspect=believable_aspect(stream.sample_aspect_ratio),
+        )
+
+    def _origin(self, container: InputContainer) -> int:
+        """When the clip begins, on the file's clock: both tracks count, even if one is unwanted."""
+        indices = [i for i in (self._sound_index, self._picture_index) if i is not None]
+        return min(start_of(container.streams[i]) for i in indices)
+
+    def _after_reading(self, end: int) -> None:
+        whole = self._pictures is not None or not self.has_video
+        if end == 0 and whole:
+            raise MediaError(
+                f"nothing of {self._path} can be decoded: " + ("; ".join(self.warnings) or "empty")
+            )
+        if self._sound is not None and not self._sound.end:
+            self.absent["audio"] = "nothing of its sound can be decoded"
+        if self._pictures is not None and not self._pictures.end:
+            self.absent["video"] = "none of its pictures can be decoded"
+        read_all = (self._sound_index is None or self._sound is not None) and (
+            self._picture_index is None or self._pictures is not None
+        )
+        if read_all and self.duration is not None and end < self.duration - _CUT_SHORT:
+            self._cut_short = (
+                f"the file says that it lasts {self.duration / SAMPLE_RATE:.1f} s, but ends after "
+                f"{end / SAMPLE_RATE:.1f} s: it was cut short"
+            )
+
+
+def _duration(container: InputContainer) -> int | None:
+    if container.duration is None or container.duration <= 0:
+        return None
+    return round(Fraction(container.duration * SAMPLE_RATE, _MICROSECONDS))
+
+
+def _choose(container: InputContainer, kind: Track) -> tuple[int | None, str]:
+    """Give the index of the best stream of a kind, or why there is none."""
+    from av.stream import Disposition
+
+    name = "sound" if kind == "audio" else "pictures"
+    streams: list[Any] = [s for s in container.streams if s.type == kind]
+    if not streams:
+        return None, f"it has no {name}"
+    moving = [s for s in streams if not s.disposition & Disposition.attached_pic]
+    if not moving:
+        return None, "its only picture is a cover"
+    known = [s for s in moving if s.codec_context is not None]
+    if not known:
+        return None, f"its {name} are in a form that no decoder is installed for"
+    best = container.streams.best(kind)
+    chosen = best if best is not None and best in known else known[0]
+    return chosen.index, ""

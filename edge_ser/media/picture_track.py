@@ -1,0 +1,141 @@
+"""The pictures of a media file on the clip's clock: sampled, upright, not larger than needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_ser.constants import SAMPLE_RATE
+from edge_ser.media.clip import Picture, PictureSampler, VideoFrame
+from edge_ser.media.packets import TICKS_A_SAMPLE, PacketReader
+
+if TYPE_CHECKING:
+    from av import VideoFrame as DecodedPicture
+
+# As for sound: a jump this long is a broken clock.
+_LONGEST_GAP = 600 * SAMPLE_RATE
+_LONGEST_STEP_BACK = SAMPLE_RATE
+
+_HALF_A_SAMPLE = TICKS_A_SAMPLE // 2
+
+
+class FilePictureTrack:
+    """Decodes the pictures of an open file; converts to RGB only those that are sampled."""
+
+    def __init__(
+        self,
+        packets: PacketReader,
+        origin: int,
+        sampler: PictureSampler,
+        *,
+        maximum_side: int,
+        period: int,
+        pixel_aspect: Fraction,
+    ) -> None:
+        self._packets = packets
+        self._frames: Iterator[Any] = packets.frames()
+        self._origin = origin
+        self._sampler = sampler
+        self._maximum_side = maximum_side
+        self._pixel_aspect = pixel_aspect
+        self._period = max(1, period)
+        self._shift = 0
+        self._last: int | None = None
+        self._end = 0
+        self._waiting: tuple[DecodedPicture, int] | None = None
+        self._ended = False
+        self.clock_jumps = 0
+
+    @property
+    def end(self) -> int | None:
+        """Time at which the last picture ends; None while that is not known."""
+        return self._end if self._ended else None
+
+    def read(self, stop: int) -> list[VideoFrame]:
+        """Give the sampled pictures from the last read up to `stop`."""
+        frames = []
+        while not self._ended:
+            decoded, time = self._waiting or self._next()
+            self._waiting = None
+            if decoded is None:
+                self._ended = True
+            elif time >= stop:
+                self._waiting = decoded, time
+                break
+            elif self._sampler.wants(time):
+                image = upright_rgb(decoded, self._maximum_side, self._pixel_aspect)
+                frames.append(VideoFrame(image, time))
+        return frames
+
+    def warnings(self) -> list[str]:
+        """What was wrong with the pictures so far."""
+        told = self._packets.warnings("pictures")
+        if self.clock_jumps:
+            told.append(
+                f"the clock of the pictures jumps {self.clock_jumps} times: taken as continuous"
+            )
+        return told
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._waiting = None
+        self._packets.close()
+
+    def _next(self) -> tuple[DecodedPicture | None, int]:
+        for decoded in self._frames:
+            time = self._place(decoded)
+            if time is not None:
+                self._last = time
+                self._end = time + self._period
+                return decoded, time
+        return None, self._end
+
+    def _place(self, decoded: DecodedPicture) -> int | None:
+        """Time of a picture; None for one that lies before the clip or its predecessor."""
+        ticks = self._packets.time(decoded)
+        if ticks is None:
+            return self._end
+        time = (ticks - self._origin + _HALF_A_SAMPLE) // TICKS_A_SAMPLE + self._shift
+        step = time - self._end
+        if step > _LONGEST_GAP or step < -_LONGEST_STEP_BACK - self._period:
+            self.clock_jumps += 1
+            self._shift -= step
+            time = self._end
+        if time < 0 or (self._last is not None and time <= self._last):
+            return None
+        return time
+
+
+def upright_rgb(
+    decoded: DecodedPicture, maximum_side: int, pixel_aspect: Fraction = Fraction(1)
+) -> Picture:
+    """Convert a decoded picture to RGB, uint8 [height, width, 3].
+
+    Its pixels are made square, it is turned as its rotation mark says, and its longer side is
+    shrunk to `maximum_side` where it is longer.
+
+    Args:
+        decoded: the picture as the decoder gave it.
+        maximum_side: longest side of the result in pixels.
+        pixel_aspect: width of a pixel over its height.
+    """
+    width, height = float(decoded.width * pixel_aspect), float(decoded.height)
+    shrink = min(1.0, maximum_side / max(width, height))
+    size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    if size == (decoded.width, decoded.height):
+        image = decoded.to_ndarray(format="rgb24")
+    else:
+        method = "AREA" if shrink < 1.0 else "BICUBIC"
+        image = decoded.reformat(*size, format="rgb24", interpolation=method).to_ndarray()
+    turns = round(decoded.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns) if turns else image)
+
+
+def believable_aspect(aspect: Fraction | None) -> Fraction:
+    """Width of a pixel over its height as a file tells it; 1 where that cannot be."""
+    if not aspect or not Fraction(1, 4) < aspect < 4:
+        return Fraction(1)
+    return Fraction(aspect)

@@ -1,0 +1,259 @@
+"""The sound of a media file on the clip's clock: mono, 16 kHz, gaps filled with silence."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_ser.constants import SAMPLE_RATE
+from edge_ser.media.clip import Samples
+from edge_ser.media.packets import TICKS, TICKS_A_SAMPLE, PacketReader
+from edge_ser.media.samples import (
+    full_scale,
+    resampler_from,
+)
+
+if TYPE_CHECKING:
+    from av import AudioFrame
+
+    from edge_ser.kernels import Resampler
+
+
+# Downmix to mono after ITU-R BS.775: the centre carries speech, the low-frequency channel none.
+_WEIGHTS = {
+    "FL": 0.7071, "FR": 0.7071, "FC": 1.0, "LFE": 0.0, "LFE2": 0.0,
+    "BL": 0.5, "BR": 0.5, "BC": 0.5, "SL": 0.5, "SR": 0.5,
+}  # fmt: skip
+
+# Containers round times, some to a millisecond; a lost packet of any codec is 10 ms or longer.
+_TOLERANCE = TICKS // 100
+
+# A jump this long is a broken clock (a cut, a counter that wrapped), not a missing piece.
+_LONGEST_GAP = 600 * TICKS
+_LONGEST_OVERLAP = TICKS
+
+# Decoded sound is collected to this length before it is resampled.
+_BATCH_SECONDS = 0.25
+
+
+class FileSoundTrack:
+    """Decodes, downmixes and resamples the sound of an open file."""
+
+    def __init__(self, packets: PacketReader, origin: int) -> None:
+        self._packets = packets
+        self._frames: Iterator[Any] = packets.frames()
+        self._origin = origin
+        self._shift = 0
+        self._position = 0
+        self._ready: deque[Samples] = deque()
+        self._ready_end = 0
+        self._silences: deque[tuple[int, int]] = deque()
+        self._piece: _Piece | None = None
+        self._ended = False
+        self.gaps = 0
+        self.gap_ticks = 0
+        self.first_gap = 0
+        self.clock_jumps = 0
+        self.broken_samples = 0
+
+    @property
+    def end(self) -> int | None:
+        """Time at which the sound ends; None while that is not known."""
+        return self._ready_end if self._ended else None
+
+    def read(self, stop: int) -> tuple[Samples, bool]:
+        """Give the samples from the last read up to `stop`, and whether any was recorded."""
+        while self._ready_end < stop and not self._ended:
+            frame = next(self._frames, None)
+            if frame is None:
+                self._finish_piece()
+                self._ended = True
+            else:
+                self._add(frame)
+        start, stop = self._position, max(self._position, min(stop, self._ready_end))
+        self._position = stop
+        return self._take(stop - start), self._recorded(start, stop)
+
+    def warnings(self) -> list[str]:
+        """What was wrong with the sound so far."""
+        told = self._packets.warnings("sound")
+        if self.gaps:
+            told.append(
+                f"the sound is interrupted {self.gaps} times (first at "
+                f"{self.first_gap / TICKS:.2f} s, {self.gap_ticks / TICKS:.2f} s in all): "
+                "filled with silence"
+            )
+        if self.clock_jumps:
+            told.append(
+                f"the clock of the sound jumps {self.clock_jumps} times: taken as continuous"
+            )
+        if self.broken_samples:
+            told.append(
+                f"{self.broken_samples} samples of the sound are not numbers: taken as silence"
+            )
+        return told
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._packets.close()
+
+    def _add(self, frame: AudioFrame) -> None:
+        mono = frame_to_mono(frame)
+        broken = ~np.isfinite(mono)
+        if broken.any():
+            self.broken_samples += int(np.count_nonzero(broken))
+            mono[broken] = 0.0
+        piece = self._piece
+        if piece is not None and piece.rate != frame.sample_rate:
+            self._finish_piece()
+            piece = None
+        time = self._packets.time(frame)
+        if time is not None:
+            time += self._shift - self._origin
+        if piece is None:
+            piece, mono = self._begin_piece(time, frame.sample_rate, mono)
+        elif time is not None:
+            mono = self._mend(time, piece, mono)
+        self._append(piece.add(mono))
+
+    def _begin_piece(
+        self, time: int | None, rate: int, mono: npt.NDArray[np.float32]
+    ) -> tuple[_Piece, npt.NDArray[np.float32]]:
+        """Start at `time`: silence is put before it, or what lies before the last piece cut off."""
+        now = self._ready_end * TICKS_A_SAMPLE
+        if time is None:
+            time = now
+        elif abs(time - now) > _LONGEST_GAP:
+            self._jump(now - time)
+            time = now
+        missing = round((time - now) / TICKS_A_SAMPLE)
+        if missing > 0:
+            self._silences.append((self._ready_end, self._ready_end + missing))
+            if self._ready_end > 0:
+                self._tell_gap(now, time - now)
+            self._append(np.zeros(missing, dtype=np.float32))
+        elif missing < 0:
+            mono = mono[(now - time) * rate // TICKS :]
+        self._piece = _Piece(rate, self._ready_end)
+        return self._piece, mono
+
+    def _mend(
+        self, time: int, piece: _Piece, mono: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Fill in what is missing before `time`, drop what was there already."""
+        now = piece.time
+        late = time - now
+        if abs(late) <= _TOLERANCE:
+            return mono
+        if not -_LONGEST_OVERLAP <= late <= _LONGEST_GAP:
+            self._jump(-late)
+            return mono
+        count = round(late * piece.rate / TICKS)
+        if count < 0:
+            return mono[-count:]
+        self._tell_gap(now, late)
+        self._silences.append((now // TICKS_A_SAMPLE, time // TICKS_A_SAMPLE))
+        # In pieces, because a gap may be minutes long.
+        for done in range(0, count, piece.rate):
+            self._append(piece.add(np.zeros(min(piece.rate, count - done), dtype=np.float32)))
+        return mono
+
+    def _jump(self, shift: int) -> None:
+        self.clock_jumps += 1
+        self._shift += shift
+
+    def _tell_gap(self, at: int, length: int) -> None:
+        if self.gaps == 0:
+            self.first_gap = at
+        self.gaps += 1
+        self.gap_ticks += length
+
+    def _finish_piece(self) -> None:
+        if self._piece is not None:
+            self._append(self._piece.finish())
+            self._piece = None
+
+    def _append(self, samples: Samples) -> None:
+        if len(samples):
+            self._ready.append(samples)
+            self._ready_end += len(samples)
+
+    def _take(self, count: int) -> Samples:
+        taken: list[Samples] = []
+        while count > 0:
+            samples = self._ready.popleft()
+            if len(samples) > count:
+                self._ready.appendleft(samples[count:])
+                samples = samples[:count]
+            taken.append(samples)
+            count -= len(samples)
+        return np.concatenate(taken) if taken else np.zeros(0, dtype=np.float32)
+
+    def _recorded(self, start: int, stop: int) -> bool:
+        recorded = stop - start
+        for begin, end in self._silences:
+            recorded -= max(0, min(end, stop) - max(begin, start))
+        while self._silences and self._silences[0][1] <= stop:
+            self._silences.popleft()
+        return recorded > 0
+
+
+class _Piece:
+    """A stretch of sound of one sample rate on its way to 16 kHz."""
+
+    def __init__(self, rate: int, start: int) -> None:
+        self.rate = rate
+        self._start = start
+        self._fed = 0
+        self._batch: list[npt.NDArray[np.float32]] = []
+        self._batched = 0
+        self._resampler: Resampler | None = None
+        if rate != SAMPLE_RATE:
+            self._resampler = resampler_from(rate)
+
+    @property
+    def time(self) -> int:
+        """Where the next sample belongs, in `TICKS` since the clip's start."""
+        return self._start * TICKS_A_SAMPLE + self._fed * TICKS // self.rate
+
+    def add(self, mono: npt.NDArray[np.float32]) -> Samples:
+        """Take samples at the piece's rate; give those at 16 kHz that are settled."""
+        self._fed += len(mono)
+        self._batched += len(mono)
+        self._batch.append(mono)
+        if self._batched < self.rate * _BATCH_SECONDS:
+            return np.zeros(0, dtype=np.float32)
+        return self._flush()
+
+    def finish(self) -> Samples:
+        """Give the samples at 16 kHz that are left."""
+        rest = self._flush()
+        if self._resampler is None:
+            return rest
+        return np.concatenate([rest, self._resampler.finish()])
+
+    def _flush(self) -> Samples:
+        if not self._batch:
+            return np.zeros(0, dtype=np.float32)
+        mono = np.concatenate(self._batch)
+        self._batch, self._batched = [], 0
+        return mono if self._resampler is None else self._resampler.accept(mono)
+
+
+def frame_to_mono(frame: AudioFrame) -> npt.NDArray[np.float32]:
+    """Give the samples of a decoded frame as mono float32 [n], full scale 1."""
+    values = frame.to_ndarray()
+    count: int = frame.layout.nb_channels
+    if count == 1:
+        return full_scale(values.reshape(-1))
+    if not frame.format.is_planar:
+        values = values.reshape(-1, count).T
+    weights = np.array([_WEIGHTS.get(c.name, 0.5) for c in frame.layout.channels], dtype=np.float32)
+    if not weights.any():
+        weights[:] = 1.0
+    mono: npt.NDArray[np.float32] = (weights / weights.sum()) @ full_scale(values)
+    return mono

@@ -1,0 +1,1 @@
+"""The one way from a window to an answer."""

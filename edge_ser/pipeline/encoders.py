@@ -1,0 +1,211 @@
+"""The encoders of a loaded bundle: each modality from raw media to tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_ser.bundles.loading import Bundle
+from edge_ser.bundles.schema import GraphName
+from edge_ser.constants import SAMPLE_RATE
+from edge_ser.frontends.audio import AcousticFeatures, AudioFrontend
+from edge_ser.frontends.audio_stream import AudioFeatureStream
+from edge_ser.frontends.text import TextFrontend
+from edge_ser.frontends.video import FaceFrontend
+from edge_ser.media.media import VideoFrame
+from edge_ser.pipeline.fusion import Fusion
+from edge_ser.pipeline.timing import StageTimer
+from edge_ser.runtime.backend import is_tensorrt, open_session
+from edge_ser.runtime.session import FloatTensor, Session
+from edge_ser.runtime.shape_profiles import graph_shapes
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Tokens of one modality over one span, or the reason why there are none."""
+
+    tokens: FloatTensor | None
+    """float32 [tokens, width]; None when the modality is absent."""
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EncodedFaces:
+    """One token for each picture in which a face was found."""
+
+    tokens: FloatTensor
+    """float32 [faces, width]."""
+    times: tuple[int, ...]
+    """Presentation time of each token's picture, in samples of 16 kHz sound."""
+    pictures: int
+    """Pictures that were looked at."""
+    reason: str | None
+    notes: tuple[str, ...]
+
+
+class Encoders:
+    """Thread contract: immutable after construction; every method may be called from any thread."""
+
+    def __init__(self, bundle: Bundle, backend: str, threads: int = 1) -> None:
+        """Open every graph of the bundle.
+
+        Args:
+            bundle: a verified bundle.
+            backend: one of `edge_ser.runtime.backend.BACKENDS`.
+            threads: threads that one run of a graph may use on the CPU.
+
+        Raises:
+            EngineError: if the backend cannot run a graph.
+            ConfigError: if the backend's name is unknown.
+        """
+        manifest = bundle.manifest
+        with ExitStack() as stack:
+
+            def opened(name: GraphName) -> Session:
+                entry = manifest.graphs[name]
+                session = open_session(
+                    bundle.graph_path(name),
+                    entry.inputs,
+                    entry.outputs,
+                    backend=backend,
+                    threads=threads,
+                    shapes=graph_shapes(manifest, name) if is_tensorrt(backend) else None,
+                )
+                stack.callback(session.close)
+                return session
+
+            self._acoustic = opened("acoustic")
+            self._text = opened("text")
+            self._face = opened("face")
+            self.fusion = Fusion(opened("fusion"), manifest.calibration, len(manifest.labels))
+            self._audio_config = manifest.frontend.audio
+            self._audio_frontend = AudioFrontend(manifest.frontend.audio)
+            self._text_frontend = TextFrontend(
+                manifest.frontend.text, bundle.path(manifest.tokenizer)
+            )
+            self._face_frontend = FaceFrontend(manifest.frontend.video, opened("detector"))
+            self._resources = stack.pop_all()
+
+    def close(self) -> None:
+        """Free the graphs; a second call does nothing."""
+        self._resources.close()
+
+    @property
+    def maximum_samples(self) -> int:
+        """Longest piece of sound, in samples, that the acoustic graph takes at once."""
+        return round(self._audio_config.maximum_seconds * SAMPLE_RATE)
+
+    @property
+    def audio_frontend(self) -> AudioFrontend:
+        """Front-end of the sound, as configured by the bundle."""
+        return self._audio_frontend
+
+    @property
+    def face_frontend(self) -> FaceFrontend:
+        """Front-end of the pictures, as configured by the bundle."""
+        return self._face_frontend
+
+    def audio(self, samples: FloatTensor, timer: StageTimer) -> Encoded:
+        """Encode one piece of sound.
+
+        Args:
+            samples: float32 [n], 16 kHz mono, at most `maximum_samples`.
+            timer: gets the stages ``audio_features`` and ``acoustic``.
+        """
+        config = self._audio_config
+        seconds = len(samples) / SAMPLE_RATE
+        if seconds < config.minimum_seconds:
+            return Encoded(
+                None,
+                f"only {seconds * 1000:.0f} ms of sound; "
+                f"{config.minimum_seconds * 1000:.0f} ms are needed",
+            )
+        level = loudest_dbfs(samples)
+        if level < config.silence_dbfs:
+            shown = "digital silence" if level == -np.inf else f"silence (loudest {level:.0f} dBFS)"
+            return Encoded(None, shown)
+        with timer.stage("audio_features"):
+            features = self._audio_frontend(samples)
+        return self._acoustic_tokens(features, timer)
+
+    def sound_features(self) -> AudioFeatureStream:
+        """A new stream of feature rows, for sound that comes in piece by piece."""
+        return self._audio_frontend.stream()
+
+    def acoustic(self, rows: FloatTensor, timer: StageTimer) -> Encoded:
+        """Encode a window of a stream's feature rows.
+
+        Args:
+            rows: float32 [T, columns] as `sound_features` gives them, at most `maximum_samples`
+                long; level and length have been checked.
+            timer: gets the stages ``audio_features`` and ``acoustic``.
+        """
+        with timer.stage("audio_features"):
+            features = self._audio_frontend.normalised(rows)
+        return self._acoustic_tokens(features, timer)
+
+    def _acoustic_tokens(self, features: AcousticFeatures, timer: StageTimer) -> Encoded:
+        with timer.stage("acoustic"):
+            # The graph halves the rate: an odd last frame has no partner.
+            even = features.log_mel.shape[1] // 2 * 2
+            tokens = self._acoustic.run(
+                {
+                    "log_mel": features.log_mel[None, :, :even],
+                    "prosody": features.prosody[None, :even],
+                }
+            )["audio_tokens"][0]
+        return Encoded(tokens)
+
+    def text(self, words: str, timer: StageTimer) -> Encoded:
+        """Encode the words of one window.
+
+        Args:
+            words: what was said, separated by spaces.
+            timer: gets the stage ``text``.
+        """
+        with timer.stage("text"):
+            tokenized = self._text_frontend(words)
+            if tokenized.input_ids is None:
+                return Encoded(None, tokenized.reason, tokenized.notes)
+            tokens = self._text.run(
+                {
+                    "input_ids": tokenized.input_ids,
+                    "attention_mask": np.ones_like(tokenized.input_ids),
+                }
+            )["text_tokens"][0]
+        return Encoded(tokens, None, tokenized.notes)
+
+    def faces(self, frames: Sequence[VideoFrame], timer: StageTimer) -> EncodedFaces:
+        """Encode the largest face of each picture.
+
+        Args:
+            frames: RGB pictures with their presentation times.
+            timer: gets the stages ``face_detection`` and ``face``.
+        """
+        with timer.stage("face_detection"):
+            crops = self._face_frontend.crops(frames)
+        if len(crops.times) == 0:
+            width = self._face.outputs["video_tokens"].shape[-1]
+            empty = np.zeros((0, int(width)), np.float32)
+            return EncodedFaces(empty, (), len(frames), crops.reason, crops.notes)
+        with timer.stage("face"):
+            tokens = self._face.run({"faces": crops.tensor})["video_tokens"]
+        return EncodedFaces(tokens, tuple(crops.times), len(frames), None, crops.notes)
+
+
+def loudest_dbfs(samples: FloatTensor) -> float:
+    """Level of the loudest 100 ms in dB relative to a full-scale square wave; -inf for zeros.
+
+    Args:
+        samples: float32 [n], n at least 1, 16 kHz.
+    """
+    block = SAMPLE_RATE // 10
+    power = np.square(samples.astype(np.float64))
+    count = max(len(power) // block, 1)
+    size = min(block, len(power))
+    loudest = power[: count * size].reshape(count, size).mean(axis=1).max()
+    return float(10 * np.log10(loudest)) if loudest > 0 else float("-inf")

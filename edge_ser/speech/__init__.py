@@ -1,0 +1,1 @@
+"""Whether somebody speaks, and what is said."""

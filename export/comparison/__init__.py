@@ -1,0 +1,1 @@
+"""Two precisions or backends of one bundle beside each other, and the gate between them."""

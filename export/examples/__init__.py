@@ -1,0 +1,1 @@
+"""Training examples: items of the data sets, augmented and paired."""

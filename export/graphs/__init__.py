@@ -1,0 +1,1 @@
+"""From torch to ONNX graphs that are proved against torch."""

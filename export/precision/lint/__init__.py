@@ -1,0 +1,1 @@
+"""Rules that a quantised graph must keep."""

@@ -1,0 +1,155 @@
+"""A run's sound through a speech encoder that was trained further on its fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from rich.console import Console
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from edge_ser.errors import ConfigError
+from edge_ser.export.data.items import Item
+from edge_ser.export.data.sound import read_sound
+from edge_ser.export.data.splits import Split
+from edge_ser.export.encoders.speech import SpeechEncoder, SpeechEncoderConfig, load_speech_encoder
+from edge_ser.export.models.acoustic import AcousticEncoder
+from edge_ser.export.training.adaptation import adapt_to_speakers
+from edge_ser.export.training.config import TrainingConfig
+from edge_ser.export.training.run_data import RunData
+from edge_ser.export.training.speech.finetuning import LabelledSound, finetune_speech
+from edge_ser.export.training.tokens.of_run import GENTLE
+from edge_ser.export.training.tokens.torch_encoders import SoundTokens
+from edge_ser.frontends.audio import default_audio_config
+
+SPEECH_WEIGHTS: Final = "speech.safetensors"
+"""In a fold's folder: the encoder that was trained there."""
+
+
+def with_tuned_speech(
+    config: TrainingConfig,
+    loaded: RunData,
+    split: Split,
+    fold: Path,
+    cache: Path,
+    *,
+    speech: Path | None = None,
+    trainer: Mapping[str, Any] | None = None,
+    console: Console | None = None,
+) -> RunData:
+    """The run's data with the sound's tokens of the fold's own encoder, which is trained if needed.
+
+    Only people of the training part train it, those of the validation part choose its epoch.
+
+    Args:
+        config: with a section ``finetune``; without one the data come back as they are.
+        loaded: the run's data, encoded with the pretrained encoder.
+        split: of the fold.
+        fold: its folder; the weights are kept there and read back.
+        cache: folder of encoded tokens.
+        speech: pretrained Whisper weights; None takes the installed package.
+        trainer: further arguments of Lightning's Trainer.
+        console: for progress.
+
+    Raises:
+        ConfigError: if nobody is there to choose the epoch by, or the weights are damaged.
+    """
+    if config.finetune is None:
+        return loaded
+    file = fold / SPEECH_WEIGHTS
+    if file.is_file():
+        encoder = read_speech(file, config)
+    else:
+        encoder = finetune_speech(
+            load_speech_encoder(speech, _sizes(config)),
+            _sounds(loaded, split.train),
+            _sounds(loaded, split.validation),
+            len(loaded.labels),
+            config.finetune,
+            fold / "speech",
+            seed=config.seeds[0],
+            threads=config.optimisation.threads,
+            progress=console is not None and console.is_terminal,
+            trainer=trainer,
+        )
+        write_speech(encoder, file)
+    return _encoded(config, loaded, encoder, cache, console)
+
+
+def read_speech(file: Path, config: TrainingConfig) -> SpeechEncoder:
+    """Read an encoder that a fold trained.
+
+    Raises:
+        ConfigError: if it is missing or damaged.
+    """
+    encoder = SpeechEncoder(_sizes(config))
+    try:
+        encoder.load_state_dict(load_file(str(file)))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise ConfigError(f"the speech encoder {file} cannot be read: {error}") from error
+    return encoder.eval()
+
+
+def write_speech(encoder: SpeechEncoder, file: Path) -> None:
+    """Write an encoder's weights, atomically."""
+    temporary = file.with_suffix(".part")
+    save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, str(temporary))
+    temporary.replace(file)
+
+
+def _sizes(config: TrainingConfig) -> SpeechEncoderConfig:
+    dropout = 0.0 if config.finetune is None else 0.5 * config.finetune.dropout
+    return SpeechEncoderConfig.of_layers(config.speech_layers, dropout=dropout)
+
+
+def _sounds(loaded: RunData, part: Sequence[int]) -> LabelledSound:
+    heard = [i for i in part if len(loaded.variants["audio"][i][0])]
+    targets = loaded.targets
+    return LabelledSound(
+        [read_sound(loaded.items[i]) for i in heard],
+        [targets[i] for i in heard],
+        [loaded.items[i].speaker or "" for i in heard],
+    )
+
+
+def _encoded(
+    config: TrainingConfig,
+    loaded: RunData,
+    encoder: SpeechEncoder,
+    cache: Path,
+    console: Console | None,
+) -> RunData:
+    frontend = default_audio_config()
+    acoustic = AcousticEncoder(encoder, int(frontend.mfcc["num_ceps"]) + 4, encoder.width)
+    sound = SoundTokens(acoustic, frontend, cache)
+    before = loaded.variants["audio"]
+    heard: list[Item] = [x for x, own in zip(loaded.items, before, strict=True) if len(own[0])]
+    several = [sound.variants(heard, console=console)]
+    several += [
+        sound.variants(heard, GENTLE, number=number + 1, console=console)
+        for number in range(len(before[0]) - 1)
+    ]
+    for features in several:
+        if features.problems:
+            raise ConfigError(
+                f"{features.problems[0].name} cannot be encoded: {features.problems[0].reason}"
+            )
+    tables = [dict(zip((i.name for i in f.items), f.arrays, strict=True)) for f in several]
+    width = several[0].arrays[0].shape[1]
+    silent = tuple(np.zeros((0, width), np.float16) for _ in several)
+    variants = tuple(
+        tuple(table[item.name] for table in tables) if item.name in tables[0] else silent
+        for item in loaded.items
+    )
+    if config.data.adaptation != "none":
+        variants = adapt_to_speakers(variants, loaded.items, config.data.adaptation)
+    return replace(
+        loaded,
+        variants={**loaded.variants, "audio": variants},
+        prosody=acoustic.prosody_width,
+        encoder_parameters=sum(p.numel() for p in encoder.parameters()),
+    )

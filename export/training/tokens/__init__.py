@@ -1,0 +1,1 @@
+"""Clips, words and faces to the tokens that training caches."""

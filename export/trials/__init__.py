@@ -1,0 +1,1 @@
+"""A model asked about people it never saw: data, windows, logits."""

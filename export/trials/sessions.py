@@ -1,0 +1,123 @@
+"""A bundle in one precision on one backend, opened only if something is really left to compute."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import edge_ser._kernels as kernels
+from edge_ser import __version__
+from edge_ser.bundles.loading import Bundle
+from edge_ser.bundles.schema import GRAPHS, GraphName
+from edge_ser.export.variants.variant import Variant, bundle_of, check_precision
+from edge_ser.frontends.video import FaceFrontend
+from edge_ser.runtime.backend import check_backend, is_tensorrt, open_session
+from edge_ser.runtime.closing import ClosedOnExit
+from edge_ser.runtime.engine_cache import EngineCache
+from edge_ser.runtime.session import Session
+from edge_ser.runtime.shape_profiles import graph_shapes
+
+
+class VariantSessions(ClosedOnExit):
+    """The sessions of a variant. A context manager; belongs to one thread."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        variant: Variant,
+        int8_clips: Path | None = None,
+        ready: Bundle | None = None,
+    ) -> None:
+        """Check names; nothing is opened yet.
+
+        Args:
+            bundle: a verified bundle.
+            variant: which precision on which backend.
+            int8_clips: clips to calibrate int8 on, where the bundle carries no ranges.
+            ready: the bundle in that precision, if it was written already: int8 is chosen by what
+                is faster, so writing it again may give other graphs.
+
+        Raises:
+            ConfigError: the precision or the backend is unknown.
+        """
+        check_precision(variant.precision)
+        check_backend(variant.backend)
+        self.bundle = bundle
+        self.variant = variant
+        self._int8_clips = int8_clips
+        self._ready = ready
+        self._stack = ExitStack()
+
+    def close(self) -> None:
+        """Free the graphs that were opened."""
+        self._stack.close()
+
+    @cached_property
+    def key(self) -> dict[str, Any]:
+        """Everything about the variant that decides what its graphs answer here."""
+        import onnxruntime
+
+        return {
+            "bundle": self.bundle.digest,
+            "precision": self.variant.precision,
+            "written": None if self._ready is None else self._ready.digest,
+            "backend": self.variant.backend,
+            "int8_clips": None if self._int8_clips is None else _digest_of_set(self._int8_clips),
+            "edge_ser": __version__,
+            "kernels": _digest(Path(kernels.__file__)),
+            "onnxruntime": onnxruntime.__version__,
+        }
+
+    @cached_property
+    def sessions(self) -> Mapping[GraphName, Session]:
+        """Every graph, opened with one thread.
+
+        Raises:
+            ConfigError: int8 has nothing to calibrate with.
+            EngineError: a graph cannot be made or run here.
+            MissingExtraError: what makes the precision or runs the backend is not installed.
+        """
+        derived = self._ready if self._ready is not None else self._written()
+        manifest, backend = derived.manifest, self.variant.backend
+        opened: dict[GraphName, Session] = {}
+        for graph in GRAPHS:
+            entry = manifest.graphs[graph]
+            session = open_session(
+                derived.graph_path(graph),
+                entry.inputs,
+                entry.outputs,
+                backend,
+                shapes=graph_shapes(manifest, graph),
+                cache=EngineCache() if is_tensorrt(backend) else None,
+                build_missing=True,
+            )
+            self._stack.callback(session.close)
+            opened[graph] = session
+        return opened
+
+    def _written(self) -> Bundle:
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-ser-")))
+        derived, _ = bundle_of(self.bundle, self.variant, folder / "bundle", self._int8_clips)
+        return derived
+
+    @cached_property
+    def faces(self) -> FaceFrontend:
+        """What finds faces, with this variant's detector."""
+        return FaceFrontend(self.bundle.manifest.frontend.video, self.sessions["detector"])
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _digest_of_set(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.npz")):
+        digest.update(path.name.encode())
+        digest.update(_digest(path).encode())
+    return digest.hexdigest()

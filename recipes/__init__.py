@@ -1,0 +1,1 @@
+"""How the parts that ship are made; not installed."""

@@ -1,0 +1,1 @@
+"""The default bundle, from data to folder."""

@@ -1,0 +1,153 @@
+"""Give a bundle speaker adaptation: people can then enrol.
+
+    python -m recipes.default_bundle.add_adaptation BUNDLE --data DIR --output DIR
+
+The data folder holds ``ravdess_speech``. The population's statistics come from training actors, the
+options are chosen on validation actors, and the scores are those of test actors: the split is that
+of the default bundle. Graphs stay as they are; everything is computed by the runtime.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from edge_ser.bundles.loading import Bundle, load_bundle
+from edge_ser.bundles.schema import MANIFEST_NAME, BundleManifest
+from edge_ser.constants import SAMPLE_RATE
+from edge_ser.errors import EdgeSerError, MediaError
+from edge_ser.export.bundles.derived import check_output
+from edge_ser.export.data.ravdess import read_ravdess
+from edge_ser.export.data.sound import Samples, read_sound
+from edge_ser.export.data.splits import PARTS, published_ravdess_folds
+from edge_ser.export.training.adaptation import Tokens
+from edge_ser.pipeline.encoders import Encoders
+from edge_ser.pipeline.timing import StageTimer
+from edge_ser.recognizer import EdgeRecognizer
+from recipes.default_bundle.fitted_adaptation import FittedAdaptation, People, fit_adaptation
+
+PROSODY_DIFFERENCES: Final = 3
+"""An audio token ends with the prosody and its first and second differences."""
+
+
+def add_adaptation(source: Bundle, data: Path, output: Path, console: Console) -> Bundle:
+    """Fit the section and write the bundle that has it, whole or not at all.
+
+    Raises:
+        EdgeSerError: if data are missing, or the output must not be replaced.
+    """
+    check_output(output, source)
+    with EdgeRecognizer(source) as recognizer:
+        fitted = fit_for_runtime(recognizer, data, console)
+    manifest = source.manifest
+    scores = [s for s in manifest.scores if s.task != fitted.scores[0].task]
+    changed = manifest.model_copy(
+        update={"adaptation": fitted.section, "scores": [*scores, *fitted.scores]}
+    )
+    checked = BundleManifest.model_validate(changed.model_dump(mode="json"))
+    output = output.absolute()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as folder:
+        fresh = Path(folder) / "new"
+        for entry in manifest.files():
+            target = fresh / entry.file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source.path(entry), target)
+        (fresh / MANIFEST_NAME).write_text(checked.model_dump_json(indent=1), "utf-8")
+        load_bundle(fresh)
+        if output.exists():
+            output.rename(Path(folder) / "old")
+        fresh.rename(output)
+    return load_bundle(output)
+
+
+def fit_for_runtime(
+    recognizer: EdgeRecognizer, data: Path, console: Console | None = None
+) -> FittedAdaptation:
+    """Fit the section with a bundle's own graphs, as the runtime runs them.
+
+    Args:
+        recognizer: of the bundle.
+        data: folder with ``ravdess_speech``.
+        console: for a progress bar; None shows none.
+
+    Raises:
+        EdgeSerError: if data are missing or cannot be read.
+    """
+    encoders, labels = recognizer.encoders, recognizer.labels
+    columns = recognizer.bundle.manifest.frontend.audio.mfcc["num_ceps"] + 4
+    clips = read_ravdess(data / "ravdess_speech", calm_is_neutral=True)
+    split = published_ravdess_folds(clips.items)[0]
+    items = {part: tuple(clips.items[i] for i in split.part(part)) for part in PARTS}
+    with Progress(console=console, disable=console is None, transient=True) as progress:
+        task = progress.add_task("sound", total=len(clips.items))
+        encode = encoder(encoders)
+
+        def whole(samples: Samples) -> Tokens:
+            progress.advance(task)
+            tokens = encode(samples)
+            if tokens is None:
+                raise MediaError("a recording holds no sound that can be used")
+            return tokens
+
+        tokens = {part: [whole(read_sound(item)) for item in items[part]] for part in PARTS}
+
+    def judge(heard: Sequence[Tokens]) -> np.ndarray:
+        return np.stack([encoders.fusion.fuse({"audio": x}).probabilities for x in heard])
+
+    return fit_adaptation(
+        People(items, tokens), encode, judge, labels, PROSODY_DIFFERENCES * int(columns)
+    )
+
+
+def encoder(encoders: Encoders) -> Callable[[Samples], Tokens | None]:
+    """The acoustic encoder of a bundle, for sound of any length."""
+
+    def encode(samples: Samples) -> Tokens | None:
+        longest = encoders.maximum_samples
+        pieces = [
+            encoders.audio(samples[at : at + longest], StageTimer()).tokens
+            for at in range(0, max(len(samples) - SAMPLE_RATE // 4, 1), longest)
+        ]
+        there = [tokens for tokens in pieces if tokens is not None]
+        return np.concatenate(there) if there else None
+
+    return encode
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code: 2 for what a user can mend."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("bundle", type=Path, help="folder of the bundle")
+    parser.add_argument("--data", type=Path, required=True, help="folder with ravdess_speech")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the new bundle")
+    given = parser.parse_args(arguments)
+    console = Console(stderr=True)
+    try:
+        bundle = add_adaptation(load_bundle(given.bundle), given.data, given.output, console)
+    except EdgeSerError as error:
+        console.print(f"error: {error}", style="red", highlight=False)
+        return 2
+    section = bundle.manifest.adaptation
+    if section is not None:
+        console.print(
+            f"{len(section.columns)} columns, scale {section.scale}, prior {section.prior_count:g}",
+            highlight=False,
+        )
+    for score in bundle.manifest.scores:
+        if "speaker adaptation" in score.task:
+            console.print(f"{score.metric} {score.value:.3f}: {score.protocol}", highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The measured parts of the documents."""

@@ -1,0 +1,147 @@
+"""Build every graph of a bundle with TensorRT for RTX, for several GPUs that are not here.
+
+    python -m recipes.documents.engine_times --write docs/engines.md
+
+Each graph is written in fp32, fp16 and int8, linted, and compiled for each target into a cache that
+is thrown away. int8 needs ranges: those that the bundle carries, or a set of clips
+(`--calibration`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from edge_ser.bundles.loading import Bundle, default_bundle_path, load_bundle
+from edge_ser.errors import EdgeSerError
+from edge_ser.export.precision.lint.rules import lint
+from edge_ser.export.variants.engine_build import build_engines, build_targets
+from edge_ser.export.variants.typed_bundle import PrecisionOptions, typed_bundle
+from edge_ser.runtime.engine_cache import EngineCache
+from edge_ser.runtime.tensorrt.api import load_tensorrt
+from recipes.documents.markdown import table
+from recipes.documents.measured_section import host, write_section
+
+SECTION: Final = "measured: RTX builds"
+TARGETS: Final = ("sm86", "sm89", "sm120")
+PRECISIONS: Final = ("fp32", "fp16", "int8")
+PACKAGES: Final = ("edge-ser", "tensorrt-rtx-cu13", "onnx")
+
+
+@dataclass(frozen=True)
+class BuildTime:
+    """One engine.
+
+    Attributes:
+        graph: of the bundle.
+        precision: that was asked for.
+        target: compute capability.
+        seconds: the compiler took.
+        size: bytes.
+        difference: largest from fp32, on the calibration clips or on probes.
+        warnings: of the lint; an error would have stopped the build.
+    """
+
+    graph: str
+    precision: str
+    target: str
+    seconds: float
+    size: int
+    difference: float
+    warnings: int
+
+
+def build_all(
+    bundle: Bundle, targets: Sequence[str], calibration: Path | None, console: Console | None = None
+) -> list[BuildTime]:
+    """Build every graph in every precision for every target.
+
+    Raises:
+        ConfigError: a target is unknown, or int8 has no ranges.
+        EngineError: a graph is not fit for TensorRT or does not compile.
+        MissingExtraError: TensorRT for RTX is not installed.
+    """
+    api = load_tensorrt("tensorrt-rtx")
+    targets = build_targets("tensorrt-rtx", targets, api, None)
+    rows = []
+    for precision in PRECISIONS:
+        options = PrecisionOptions(
+            target="tensorrt",
+            fp16=precision == "fp16",
+            int8=precision == "int8",
+            calibration=calibration if precision == "int8" else None,
+        )
+        typed = typed_bundle(bundle, options)
+        with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
+            if console is not None:
+                console.print(f"{precision}: compiling for {', '.join(targets)}", highlight=False)
+            cache = EngineCache(Path(folder))
+            reports = build_engines(bundle, typed, api, targets, cache=cache, capability=None)
+        for report in reports:
+            graph = typed.graphs[report.graph]
+            rows.append(
+                BuildTime(
+                    report.graph,
+                    precision,
+                    report.target,
+                    report.seconds,
+                    report.size,
+                    graph.difference.largest,
+                    len(lint(graph.model, "tensorrt")),
+                )
+            )
+    return rows
+
+
+def markdown(rows: Sequence[BuildTime]) -> str:
+    """One row for each graph and precision, with host and versions."""
+    targets = list(dict.fromkeys(row.target for row in rows))
+    lines = []
+    for key in dict.fromkeys((row.graph, row.precision) for row in rows):
+        found = {row.target: row for row in rows if (row.graph, row.precision) == key}
+        first = found[targets[0]]
+        lines.append(
+            [
+                *key,
+                str(first.warnings),
+                f"{first.difference:.2g}",
+                *(f"{found[t].seconds:.1f} s, {found[t].size / 1e6:.1f} MB" for t in targets),
+            ]
+        )
+    heads = ["graph", "precision", "lint findings", "largest difference from fp32", *targets]
+    slowest = max(row.seconds for row in rows)
+    last = f"Slowest build: {slowest:.1f} s. No GPU; {host(PACKAGES)}."
+    return "\n".join([*table(heads, lines), "", last])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of this module; 2 for a user's error."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--bundle", type=Path, help="a bundle's folder [default: the shipped one]")
+    parser.add_argument("--calibration", type=Path, help="a set of clips, where ranges are missing")
+    parser.add_argument("--target", action="append", help="sm86 ...; may be repeated")
+    parser.add_argument("--write", type=Path, help="document whose measured section is replaced")
+    options = parser.parse_args(arguments)
+    console = Console(stderr=True)
+    try:
+        bundle = load_bundle(options.bundle or default_bundle_path())
+        rows = build_all(bundle, options.target or TARGETS, options.calibration, console)
+        text = markdown(rows)
+        if options.write is not None:
+            write_section(options.write, SECTION, text)
+    except EdgeSerError as error:
+        console.print(f"error: {error}", style="red", highlight=False)
+        return 2
+    sys.stdout.write(text + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+r"""Measures the kernels against their bars, and writes the figures down.
+
+    python recipes/documents/measure_kernels.py [--rounds 31] [--hours 72] [--sound CLIP] \
+        [--write docs/kernels.md]
+
+Speed is what `edge-ser bench kernels` measures: medians of the processor time of interleaved runs
+through Python, the peers of the extra `bench` beside them. Clocks are simulated: a minute of 20 ms
+buffers whose time stamps are off by up to 10 ms (even) or late by 10 ms on average (queued). Memory
+is the resident set of this process: what one front-end adds to it, and what running one for so many
+hours of sound adds. The errors of the pitch kernel: `python -m recipes.pitch_scorer.accuracy`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from edge_ser import kernels
+from edge_ser.constants import SAMPLE_RATE
+from edge_ser.machine.kernel_bench import report, speech_like_sound
+from edge_ser.media.media import read_clip
+from recipes.documents.measured_section import host, write_section
+
+DRIFTS_PPM = (-300, -150, 0, 150, 300)
+RATES = (8000, 11025, 22050, 24000, 32000, 44100, 48000, 96000, 192000)
+MICROPHONE_RATE = 48000
+BARS = {
+    "MFCC-13, 10 s at once": "5 x librosa, 15 x kaldi-native-fbank",
+    "MFCC-13, chunks of 20 ms": "8 x kaldi-native-fbank",
+    "pitch, chunks of 20 ms": "12 µs, 3 x Praat AC",
+}
+
+
+@dataclass
+class ClockErrors:
+    """What the aligner's estimates are off after a minute."""
+
+    drift_ppm: list[float] = field(default_factory=list)
+    offset_ms: list[float] = field(default_factory=list)
+
+
+def clock_errors(queued: bool, seeds: int) -> ClockErrors:
+    """Feed a minute of buffers for every drift and seed; the clocks start near 2^31 and 2^53."""
+    found = ClockErrors()
+    row = np.zeros((2, 1), np.float32)
+    counter, start = 2**31 - 7, 2**53 - 11
+    options = kernels.SourceOptions(name="sound", stamps="late" if queued else "centred")
+    for drift, seed in itertools.product(DRIFTS_PPM, range(seeds)):
+        random = np.random.default_rng([seed, drift + 1000, queued])
+        aligner = kernels.Aligner(kernels.AlignerOptions(), [options])
+        for position in range(0, 60 * SAMPLE_RATE, 320):
+            wrong = random.exponential(160) if queued else random.uniform(-160, 160)
+            stamp = start + round(position * (1 + drift * 1e-6) + wrong)
+            aligner.push_frames("sound", row, stamp, counter + position)
+        clock = aligner.clock("sound")
+        if clock is None:
+            raise SystemExit("the aligner has no clock after a minute")
+        true = (clock.position - counter) * (1 + drift * 1e-6)
+        found.drift_ppm.append(abs(clock.drift_ppm - drift))
+        found.offset_ms.append(abs(clock.time - start - true) / SAMPLE_RATE * 1000)
+    return found
+
+
+def stop_band_db(rate: int) -> float:
+    """The loudest that a full-scale tone above the lower Nyquist frequency leaves, in dB."""
+    options = kernels.ResamplerOptions(source_rate=rate, target_rate=SAMPLE_RATE)
+    resampler = kernels.Resampler(options)
+    time = np.arange(rate // 2) / rate
+    lower = min(rate, SAMPLE_RATE) / 2
+    worst = -np.inf
+    for part in (0.0, 0.001, 0.01, 0.05, 0.13, 0.37, 0.71, 0.999):
+        if rate > SAMPLE_RATE:
+            # Not at exactly 8 kHz, where samples may fall on the zeros of the sine.
+            hz = lower + part * (rate / 2 - lower) + 1.7
+            rest = resampler.compute(np.sin(2 * np.pi * hz * time).astype(np.float32))
+        else:
+            # Upwards: what is not the tone itself is an image.
+            hz = 20 + part * 0.9 * (lower - 20)
+            given = resampler.compute(np.sin(2 * np.pi * hz * time).astype(np.float32))
+            rest = given - np.sin(2 * np.pi * hz * np.arange(len(given)) / SAMPLE_RATE)
+        middle = rest[len(rest) // 4 : -len(rest) // 4].astype(np.float64)
+        worst = max(worst, 10 * np.log10(np.mean(middle**2) / 0.5 + 1e-30))
+    return float(worst)
+
+
+class FrontEnd:
+    """All that a recogniser runs on a microphone of 48 kHz."""
+
+    def __init__(self) -> None:
+        self._resampler = kernels.Resampler(kernels.ResamplerOptions(source_rate=MICROPHONE_RATE))
+        self._framed = [
+            kernels.LogMel(kernels.MelOptions.whisper()),
+            kernels.LogEnergy(),
+            kernels.Prosody(),
+            kernels.Pitch(),
+        ]
+        self._mfcc = kernels.Mfcc(kernels.MfccOptions.kaldi())
+        self._deltas = kernels.Deltas(kernels.DeltaOptions(dim=13))
+        self._normalizer = kernels.RunningNormalizer(kernels.NormalizerOptions(dim=39))
+
+    def accept(self, samples: np.ndarray[Any, np.dtype[np.float32]]) -> None:
+        """Take samples of 48 kHz and drop the frames."""
+        sound = self._resampler.accept(samples)
+        for kernel in self._framed:
+            kernel.accept(sound)
+        self._normalizer.accept(self._deltas.accept(self._mfcc.accept(sound)))
+
+
+def memory(hours: float) -> tuple[float, float]:
+    """MB that one front-end takes, and MB that `hours` of sound add to a running one."""
+    process = psutil.Process()
+    chunk = np.resize(speech_like_sound(1), MICROPHONE_RATE // 5)
+    running = FrontEnd()
+    for _ in range(3000):  # ten minutes: Python's own pools are full then
+        running.accept(chunk)
+    before = process.memory_info().rss
+    many = [FrontEnd() for _ in range(40)]
+    for front_end in many:
+        front_end.accept(chunk)
+    each = (process.memory_info().rss - before) / len(many) / 1e6
+    del many
+    before = process.memory_info().rss
+    for _ in range(round(hours * 3600 * 5)):
+        running.accept(chunk)
+    return each, (process.memory_info().rss - before) / 1e6
+
+
+def speed_table(figures: dict[str, Any]) -> list[str]:
+    """The tasks with the time of each implementation, and how much faster the kernel is."""
+    lines = [
+        "| task | implementation | µs, median | µs, fastest | edge-ser is faster by | bar |",
+        "|---|---|---|---|---|---|",
+    ]
+    for task in figures["tasks"]:
+        first = True
+        for name, median in task["microseconds"].items():
+            speedup = "" if first else f"{task['speedups'][name]:.1f} x"
+            what = f"{task['name']}, per {task['unit']}" if first else ""
+            bar = BARS.get(task["name"], "") if first else ""
+            lines.append(
+                f"| {what} | {name} | {median:.2f} | {task['fastest'][name]:.2f} | {speedup} "
+                f"| {bar} |"
+            )
+            first = False
+    return lines
+
+
+def clock_table(seeds: int) -> list[str]:
+    """Errors of drift and offset after a minute."""
+    lines = [
+        "| time stamps | drift off, ppm: median, worst | offset off, ms: median, worst |",
+        "|---|---|---|",
+    ]
+    for name, queued in (("off by up to 10 ms", False), ("late by 10 ms on average", True)):
+        found = clock_errors(queued, seeds)
+        lines.append(
+            f"| {name} | {statistics.median(found.drift_ppm):.2f}, {max(found.drift_ppm):.2f} "
+            f"| {statistics.median(found.offset_ms):.2f}, {max(found.offset_ms):.2f} |"
+        )
+    return lines
+
+
+def document(rounds: int, hours: float, seeds: int, sound: Path | None) -> str:
+    """Everything, as Markdown."""
+    # First, while the heap holds nothing that others have left behind.
+    each, grown = memory(hours)
+    samples = None if sound is None else read_clip(sound, want_video=False).samples
+    figures = report(rounds, samples)
+    of_what = "a synthetic sound" if sound is None else f"`{sound.name}`"
+    cuts = ", ".join(f"{rate}: {stop_band_db(rate):.0f}" for rate in RATES)
+    packages = ("edge-ser", "numpy", "librosa", "kaldi-native-fbank", "praat-parselmouth", "soxr")
+    return "\n".join(
+        [
+            f"Speed on {of_what} at {figures['simd']}, {rounds} interleaved rounds:",
+            "",
+            *speed_table(figures),
+            "",
+            f"Clocks after a minute, true drifts of {DRIFTS_PPM[0]} to {DRIFTS_PPM[-1]} ppm, "
+            f"{seeds * len(DRIFTS_PPM)} runs a line (bar: 10 ppm, 5 ms):",
+            "",
+            *clock_table(seeds),
+            "",
+            f"Memory: a front-end (resampler from 48 kHz, log-mel, MFCC with deltas and "
+            f"normalisation, energy, prosody, pitch) takes {each:.2f} MB; {hours:g} hours of sound "
+            f"add {grown:.2f} MB (bar: 2 MB, constant).",
+            "",
+            f"Resampler to 16 kHz, loudest residue of tones that must not pass, in dB by source "
+            f"rate in Hz (bar: -80): {cuts}.",
+            "",
+            f"{host(packages)}.",
+        ]
+    )
+
+
+def main() -> None:
+    """Measure, print, and write where asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--hours", type=float, default=72, help="of sound, about 8 s each")
+    parser.add_argument("--seeds", type=int, default=20, help="runs of every drift")
+    parser.add_argument("--sound", type=Path, help="a recording to measure speed on")
+    parser.add_argument("--write", type=Path, help="document with the lines <!-- measured -->")
+    arguments = parser.parse_args()
+    text = document(arguments.rounds, arguments.hours, arguments.seeds, arguments.sound)
+    sys.stdout.write(text + "\n")
+    if arguments.write is not None:
+        write_section(arguments.write, "measured", text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The face encoder of the default bundle."""

@@ -1,0 +1,1 @@
+"""The scorer of pitch candidates, and how pitch is judged."""

@@ -1,0 +1,312 @@
+"""Fine-tune the text encoder on emotions.
+
+    python -m recipes.text_encoder.finetuning DATA/goemotions_ekman runs/text
+
+Everything is chosen on a part of the training texts that is held out (epoch, thresholds); the
+test part is read once, after training. A run that was stopped goes on when it is started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from edge_ser.errors import ConfigError
+from edge_ser.export.data.text_tables import read_goemotions
+from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, load_text_encoder, load_tokenizer
+from edge_ser.export.graphs.torch_export import run_graph
+from recipes.text_encoder.data import (
+    LabelledTexts,
+    TextBatches,
+    drop_texts,
+    labelled_texts,
+    split_held_out,
+)
+from recipes.text_encoder.metrics import (
+    apply_thresholds,
+    bootstrap_interval,
+    f1_per_label,
+    macro_f1_at_chance,
+)
+from recipes.text_encoder.model import (
+    TextEmotionModel,
+    TextEmotionTask,
+    TextOptimisation,
+    load_text_emotion_model,
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TextFinetuning:
+    """A whole run; the defaults are the default bundle's.
+
+    Attributes:
+        source: encoder to start from, see `load_text_encoder`.
+        epochs: at most; early stopping may end sooner.
+        batch_size: texts a step and process.
+        maximum_tokens: longer training texts are cut.
+        word_dropout: share of the words hidden while training.
+        dropout: on the pooled embedding.
+        held_out_share: of the training texts, for every choice.
+        validations_per_epoch: how often the held-out part is scored.
+        patience: validations without a better macro F1 before the run ends.
+        checkpoint_minutes: time between resumable checkpoints.
+        optimisation: of the weights; its `total_steps` and `seed` are filled in by the run.
+        seed: of everything.
+    """
+
+    source: str = DEFAULT_TEXT_SOURCE
+    epochs: int = 3
+    batch_size: int = 32
+    maximum_tokens: int = 64
+    word_dropout: float = 0.08
+    dropout: float = 0.2
+    held_out_share: float = 0.08
+    validations_per_epoch: int = 2
+    patience: int = 4
+    checkpoint_minutes: float = 5.0
+    optimisation: TextOptimisation = field(default_factory=TextOptimisation)
+    seed: int = 7
+
+
+def finetune_text(
+    train: LabelledTexts,
+    output: Path,
+    config: TextFinetuning,
+    *,
+    trainer_options: dict[str, Any] | None = None,
+    extra_callbacks: Sequence[lightning.Callback] = (),
+) -> TextEmotionModel:
+    """Train, resuming from `output` if a run stands there, and save the best state.
+
+    Args:
+        train: texts; a part is held out of them for every choice.
+        output: folder for checkpoints, logs (CSV and TensorBoard) and ``model/``.
+        config: of the run.
+        trainer_options: passed to `lightning.Trainer`, for instance devices and strategy.
+        extra_callbacks: run beside the run's own, for instance a progress display.
+
+    Returns:
+        The model of the best validation, with its thresholds, in evaluation mode.
+
+    Raises:
+        ConfigError: if `output` holds a run with another configuration.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    _guard_configuration(output / "config.json", config)
+    lightning.seed_everything(config.seed, verbose=False)
+    encoder = load_text_encoder(config.source)
+    tokenizer = load_tokenizer(encoder.tokenizer_file)
+    fit_part, held_out = split_held_out(train, config.held_out_share, config.seed)
+    options = dict(trainer_options or {})
+    world_size = int(options.get("devices", 1)) * int(options.get("num_nodes", 1))
+    unknown = tokenizer.token_to_id("[UNK]")
+    loader = TextBatches(
+        fit_part,
+        tokenizer,
+        batch_size=config.batch_size,
+        maximum_tokens=config.maximum_tokens,
+        shuffle=True,
+        word_dropout=config.word_dropout if unknown is not None else 0.0,
+        unknown_id=unknown or 0,
+        seed=config.seed,
+        world_size=world_size,
+    )
+    validation = TextBatches(held_out, tokenizer, batch_size=128)
+    steps = config.epochs * len(loader)
+    optimisation = TextOptimisation(
+        **{**asdict(config.optimisation), "total_steps": steps, "seed": config.seed}
+    )
+    model = TextEmotionModel(encoder, dropout=config.dropout)
+    task = TextEmotionTask(model, optimisation, fit_part.targets.mean(axis=0, dtype=np.float64))
+    best = ModelCheckpoint(
+        output / "checkpoints", "best", monitor="held_out/macro_f1", mode="max", save_last=False
+    )
+    recent = ModelCheckpoint(
+        output / "checkpoints",
+        "recent",
+        train_time_interval=timedelta(minutes=config.checkpoint_minutes),
+        save_top_k=1,
+        enable_version_counter=False,
+    )
+    trainer = lightning.Trainer(
+        **{
+            "accelerator": "cpu",
+            "devices": 1,
+            "max_epochs": config.epochs,
+            "val_check_interval": max(1, len(loader) // config.validations_per_epoch),
+            "num_sanity_val_steps": 0,
+            "gradient_clip_val": 1.0,
+            "use_distributed_sampler": False,
+            "callbacks": [
+                best,
+                recent,
+                EarlyStopping("held_out/macro_f1", mode="max", patience=config.patience),
+                *extra_callbacks,
+            ],
+            "logger": [
+                CSVLogger(output, "csv"),
+                TensorBoardLogger(output, "tensorboard"),
+            ],
+            "log_every_n_steps": 50,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            **options,
+        }
+    )
+    loader.set_rank(trainer.global_rank)
+    checkpoint = output / "checkpoints" / "recent.ckpt"
+    model.train()  # it was loaded for use; Lightning leaves the mode as it finds it
+    trainer.fit(
+        task,
+        loader,
+        validation,
+        ckpt_path=str(checkpoint) if checkpoint.is_file() else None,
+        weights_only=True,
+    )
+    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    task.load_state_dict(state)
+    model.eval()
+    if trainer.is_global_zero:
+        model.save(output / "model")
+    return model
+
+
+def predict_texts(model: TextEmotionModel, data: LabelledTexts) -> np.ndarray[Any, Any]:
+    """Probability of each label, float32 [N, labels], in the order of `data`."""
+    tokenizer = load_tokenizer(model.encoder.tokenizer_file)
+    batches = TextBatches(data, tokenizer, batch_size=64)
+    result = np.zeros(data.targets.shape, np.float32)
+    model.eval()
+    with torch.inference_mode():
+        for items, batch in zip(batches.order(0), batches, strict=True):
+            logits = model(batch.input_ids, batch.attention_mask)
+            result[items] = torch.sigmoid(logits).numpy()
+    return result
+
+
+def predict_texts_from_graph(
+    graph: Path, model: TextEmotionModel, data: LabelledTexts
+) -> np.ndarray[Any, Any]:
+    """The same from an exported text graph with the model's head: what a bundle's precision costs.
+
+    Args:
+        graph: from ``input_ids`` and ``attention_mask`` [1, L] to ``text_tokens`` [1, Lt, width].
+        model: pooling and head.
+        data: texts.
+
+    Raises:
+        EngineError: if the graph cannot be run.
+    """
+    tokenizer = load_tokenizer(model.encoder.tokenizer_file)
+    batches = TextBatches(data, tokenizer, batch_size=1)
+    inputs = [
+        {"input_ids": batch.input_ids.numpy(), "attention_mask": batch.attention_mask.numpy()}
+        for batch in batches
+    ]
+    result = np.zeros(data.targets.shape, np.float32)
+    with torch.inference_mode():
+        answers = run_graph(graph, inputs, ["text_tokens"])
+        for (item,), given, (tokens,) in zip(batches.order(0), inputs, answers, strict=True):
+            mask = torch.from_numpy(given["attention_mask"])
+            if tokens.shape[1] != mask.shape[1]:
+                mask = torch.ones(1, tokens.shape[1], dtype=torch.int64)
+            pooled = model.encoder.pool(torch.from_numpy(tokens), mask)
+            result[item] = torch.sigmoid(model.head(pooled)).numpy()
+    return result
+
+
+def score_texts(
+    model: TextEmotionModel, test: LabelledTexts, graph: Path | None = None
+) -> dict[str, Any]:
+    """Scores on texts that nothing was chosen on.
+
+    Args:
+        model: with thresholds.
+        test: texts.
+        graph: an exported text graph that stands in for the model's encoder.
+
+    Returns:
+        Macro F1 with the model's thresholds and its 95 % interval, F1 a label, macro F1 of the
+        single likeliest label, its accuracy, and macro F1 at chance.
+    """
+    probabilities = (
+        predict_texts(model, test)
+        if graph is None
+        else predict_texts_from_graph(graph, model, test)
+    )
+    thresholds = model.get_buffer("thresholds").numpy().astype(np.float64)
+    predicted = apply_thresholds(probabilities, thresholds)
+    scores = f1_per_label(predicted, test.targets)
+    single = np.eye(len(model.labels), dtype=np.bool_)[probabilities.argmax(axis=1)]
+    return {
+        "texts": len(test),
+        "rule": "each label at or above its threshold, else the one closest to its own; "
+        "thresholds chosen on the held-out part of train",
+        "macro_f1": float(scores.mean()),
+        "macro_f1_interval": bootstrap_interval(predicted, test.targets),
+        "f1": dict(zip(model.labels, map(float, scores), strict=True)),
+        "thresholds": dict(zip(model.labels, map(float, thresholds), strict=True)),
+        "argmax_macro_f1": float(f1_per_label(single, test.targets).mean()),
+        "argmax_hits_a_label": float((single & (test.targets > 0.5)).any(axis=1).mean()),
+        "chance_macro_f1": macro_f1_at_chance(test.targets),
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train on ``train.tsv`` of a folder and score ``dev.tsv`` once at the end."""
+    parser = argparse.ArgumentParser(description="Fine-tune the text encoder on emotions.")
+    parser.add_argument("data", type=Path, help="folder with train.tsv, dev.tsv and labels.txt")
+    parser.add_argument("output", type=Path, help="folder of the run; an old run goes on")
+    parser.add_argument("--source", default=DEFAULT_TEXT_SOURCE)
+    parser.add_argument("--epochs", type=int, default=TextFinetuning.epochs)
+    parser.add_argument("--seed", type=int, default=TextFinetuning.seed)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--score-only", action="store_true", help="score OUTPUT/model")
+    parser.add_argument("--graph", type=Path, help="score this text graph under OUTPUT's head")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(given.threads)
+    label_file = given.data / "labels.txt"
+    test = labelled_texts(read_goemotions(given.data / "dev.tsv", label_file).items)
+    if given.score_only or given.graph is not None:
+        model = load_text_emotion_model(given.output / "model")
+    else:
+        everything = read_goemotions(given.data / "train.tsv", label_file)
+        _log.info(everything.report())
+        train = drop_texts(labelled_texts(everything.items), test)
+        _log.info("%d training texts do not occur in the test part", len(train))
+        config = TextFinetuning(source=given.source, epochs=given.epochs, seed=given.seed)
+        model = finetune_text(train, given.output, config)
+    report = json.dumps(score_texts(model, test, given.graph), indent=2)
+    name = "scores.json" if given.graph is None else f"scores-{given.graph.stem}.json"
+    (given.output / name).write_text(report + "\n", encoding="utf-8")
+    _log.info(report)
+
+
+def _guard_configuration(file: Path, config: TextFinetuning) -> None:
+    content = json.dumps(asdict(config), indent=2) + "\n"
+    if file.is_file() and file.read_text(encoding="utf-8") != content:
+        raise ConfigError(
+            f"{file.parent} holds a run with another configuration; choose a new folder, or "
+            "remove it"
+        )
+    file.write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
+
+from edge_ser.errors import ConfigError
+from edge_ser.export.scoring.metrics import (
+    brier_score,
+    calibration_error,
+    grouped_interval,
+    negative_log_likelihood,
+    score,
+)
+from edge_ser.export.scoring.temperature import (
+    confidence_for_coverage,
+    fit_temperature,
+    probabilities_at,
+)
+
+
+def test_scores_agree_with_scikit_learn() -> None:
+    generator = np.random.default_rng(0)
+    true, predicted = generator.integers(0, 5, 400), generator.integers(0, 5, 400)
+    found = score(predicted, true, 5)
+    assert found.recall == pytest.approx(balanced_accuracy_score(true, predicted))
+    assert found.f1 == pytest.approx(f1_score(true, predicted, average="macro"))
+    assert np.array_equal(found.confusion, confusion_matrix(true, predicted))
+
+
+def test_a_label_that_never_occurs_is_left_out() -> None:
+    found = score(np.array([0, 1, 1]), np.array([0, 1, 0]), 3)
+    assert found.recall == pytest.approx(0.75)
+    assert np.isnan(found.per_label[2][1])
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    for predicted, true in (([], []), ([0], [0, 1]), ([3], [0]), ([0], [-1])):
+        with pytest.raises(ConfigError):
+            score(np.array(predicted, np.int64), np.array(true, np.int64), 3)
+
+
+def test_calibration_error_of_known_cases() -> None:
+    sure = np.tile([0.8, 0.2], (1000, 1))
+    true = np.array([0] * 800 + [1] * 200)
+    assert calibration_error(sure, true) == pytest.approx(0.0, abs=1e-9)
+    assert calibration_error(sure, np.zeros(1000, np.int64)) == pytest.approx(0.2)
+    assert brier_score(np.array([[1.0, 0.0]]), np.array([1])) == pytest.approx(2.0)
+    assert negative_log_likelihood(sure, np.zeros(1000, int)) == pytest.approx(-np.log(0.8))
+
+
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
+def test_the_temperature_that_made_the_labels_is_found(temperature: float) -> None:
+    generator = np.random.default_rng(1)
+    logits = generator.standard_normal((40_000, 4)) * 3
+    cumulative = probabilities_at(logits, temperature).cumsum(1)
+    true = (generator.random((40_000, 1)) > cumulative).sum(1)
+    assert fit_temperature(logits, true) == pytest.approx(temperature, rel=0.04)
+
+
+def test_too_little_is_refused_and_extremes_are_bounded() -> None:
+    with pytest.raises(ConfigError, match="too few"):
+        fit_temperature(np.zeros((5, 2)), np.zeros(5, np.int64))
+    perfect = np.eye(2)[np.arange(100) % 2]
+    assert fit_temperature(perfect, np.arange(100) % 2) == pytest.approx(0.05, rel=0.01)
+
+
+def test_confidence_for_coverage() -> None:
+    top = np.linspace(0.5, 1.0, 101)
+    threshold = confidence_for_coverage(np.stack([top, 1 - top], 1), 0.8)
+    assert threshold == pytest.approx(0.6)
+    with pytest.raises(ConfigError):
+        confidence_for_coverage(np.stack([top, 1 - top], 1), 0.0)
+
+
+def test_an_interval_over_people_is_wider_than_one_over_clips() -> None:
+    generator = np.random.default_rng(2)
+    rates = generator.uniform(0.3, 0.9, 8)
+    values = [float(generator.random() < rate) for rate in rates for _ in range(50)]
+    people = [str(i) for i in range(8) for _ in range(50)]
+    wide = grouped_interval(values, people)
+    narrow = grouped_interval(values, [str(i) for i in range(400)])
+    assert wide[1] - wide[0] > 1.5 * (narrow[1] - narrow[0])
+    assert wide[0] < np.mean(values) < wide[1]

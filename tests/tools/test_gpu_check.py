@@ -1,0 +1,98 @@
+"""The check of a GPU machine, on a machine without one: a folder of tests stands in for ours."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_ser.machine.inspection import cuda_device_count
+from tools import gpu_check
+from tools.gpu_check import Measured, Outcome, main
+
+TESTS = """
+import pytest
+pytestmark = pytest.mark.gpu
+def test_that_runs(): pass
+def test_that_breaks(): assert "{folder}" == "|"
+def test_that_shirks(): pytest.skip("no TensorRT")
+@pytest.mark.filterwarnings("default")
+def test_of_the_same_mark(): pass
+"""
+
+
+@pytest.fixture
+def tests(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository" / "tests"
+    folder.mkdir(parents=True)
+    (folder / "test_device.py").write_text(TESTS.format(folder=folder))
+    (folder / "test_other.py").write_text("def test_that_needs_no_gpu(): assert False\n")
+    (folder.parent / "pytest.ini").write_text("[pytest]\nmarkers = gpu: needs one\n")
+    return folder
+
+
+def _with_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_check, "cuda_device_count", lambda: 1)
+
+
+def test_the_report_holds_every_outcome_and_no_folder_and_skips_do_not_pass(
+    tests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _with_a_device(monkeypatch)
+    report = tmp_path / "report.md"
+    assert main(tests, ["--tests-only", "--output", str(report)]) == gpu_check.EXIT_FAILED
+    assert "2 of 4 GPU tests passed" in capsys.readouterr().out
+    text = report.read_text()
+    for name, state in (("runs", "passed"), ("breaks", "failed"), ("shirks", "skipped")):
+        assert any(f"test_that_{name} | {state} |" in line for line in text.splitlines()), name
+    assert "that_needs_no_gpu" not in text
+    assert "no TensorRT" in text
+    assert "CUDA driver" in text
+    assert "default bundle" in text
+    # Nothing tells whose machine it was.
+    assert str(tests.parent) not in text
+    assert str(Path.home()) + "/" not in text
+
+
+def test_figures_and_reasons_are_written(
+    tests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_a_device(monkeypatch)
+    passed = Outcome("test_device::test_that_runs", "passed", 0.1, "")
+    monkeypatch.setattr(gpu_check, "run_tests", lambda _: ([passed], "1 passed"))
+    row = Measured("tensorrt fp16", "face", 0.002, 1.0, 2.0, 3.0)
+    reason = "tensorrt-rtx fp16: it is not installed"
+    monkeypatch.setattr(gpu_check, "measure_default_bundle", lambda _: ([row], [reason]))
+    report = tmp_path / "report.md"
+    assert main(tests, ["--output", str(report)]) == 0
+    text = report.read_text()
+    assert "| tensorrt fp16 | face | 0.002 | 1.000 | 2.000 | 3.000 |" in text
+    assert f"- not run: {reason}" in text
+
+
+def test_a_report_that_cannot_be_written_is_a_users_error(
+    tests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _with_a_device(monkeypatch)
+    code = main(tests, ["--tests-only", "--output", str(tmp_path / "none" / "report.md")])
+    assert code == gpu_check.EXIT_USER_ERROR
+    assert "no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(cuda_device_count() > 0, reason="says what happens without a CUDA device")
+def test_without_a_device_nothing_runs_and_the_exit_code_says_so(
+    repository: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.md"
+    done = subprocess.run(
+        [sys.executable, repository / "scripts" / "gpu_check", "--output", report],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == gpu_check.EXIT_NO_DEVICE
+    assert "no CUDA device was found" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not report.exists()

@@ -1,0 +1,303 @@
+"""The check of a machine with a GPU: its tests, its engines, and one report file to send back.
+
+The report names the device, the releases, every test with its outcome and the times of the default
+bundle. It holds no name of the machine or its user, and no path outside the repository.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import platform
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from edge_ser import __version__
+from edge_ser.errors import EdgeSerError
+from edge_ser.files import write_atomically
+from edge_ser.machine.inspection import cuda_device_count, inspect_machine
+from recipes.documents.markdown import table
+
+EXIT_FAILED: Final = 1
+EXIT_USER_ERROR: Final = 2
+EXIT_NO_DEVICE: Final = 3
+
+PRECISIONS: Final = ("fp32", "fp16", "int8")
+
+# fmt: off
+_PACKAGES: Final = (
+    "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "cuda-python", "cuda-bindings", "pycuda",
+    "torch", "cupy-cuda12x", "cupy-cuda13x", "tensorrt", "tensorrt-cu12", "tensorrt-cu13",
+    "tensorrt-rtx-cu13",
+)
+# fmt: on
+_JETSON_FILES: Final = (Path("/etc/nv_tegra_release"), Path("/proc/device-tree/model"))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One test.
+
+    Attributes:
+        name: of the test, with its module.
+        state: ``passed``, ``failed``, ``error`` or ``skipped``.
+        seconds: how long it ran.
+        words: what it said when it did not pass.
+    """
+
+    name: str
+    state: str
+    seconds: float
+    words: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One graph, or the whole pipeline, of the default bundle on one backend in one precision."""
+
+    variant: str
+    part: str
+    largest: float | None
+    p50: float
+    p95: float
+    p99: float
+
+    def cells(self) -> tuple[str, ...]:
+        """A row of the report's table."""
+        largest = "" if self.largest is None else f"{self.largest:.2g}"
+        times = (f"{time:.3f}" for time in (self.p50, self.p95, self.p99))
+        return (self.variant, self.part, largest, *times)
+
+
+def run_tests(tests: Path) -> tuple[list[Outcome], str]:
+    """Run every test marked `gpu` in a process of its own.
+
+    Returns:
+        outcomes, and what pytest printed.
+
+    Raises:
+        EdgeSerError: pytest did not run to its end.
+    """
+    with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
+        results = Path(folder) / "results.xml"
+        done = subprocess.run(  # noqa: S603 - the interpreter that runs this
+            [
+                *(sys.executable, "-m", "pytest", str(tests), "-m", "gpu", "-q", "--tb=short"),
+                *("-p", "no:cacheprovider", f"--junitxml={results}"),
+            ],
+            cwd=tests.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        if not results.is_file():
+            raise EdgeSerError(f"the tests did not run: {said.strip() or 'pytest said nothing'}")
+        return list(_outcomes(results)), said
+
+
+def _outcomes(results: Path) -> Iterator[Outcome]:
+    for case in ET.parse(results).iter("testcase"):  # noqa: S314 - pytest wrote it a moment ago
+        state, words = "passed", ""
+        for kind, named in (("failure", "failed"), ("error", "error"), ("skipped", "skipped")):
+            found = case.find(kind)
+            if found is not None:
+                state, words = named, found.get("message", "")
+        name = f"{case.get('classname', '')}::{case.get('name', '')}"
+        yield Outcome(name, state, float(case.get("time", 0.0)), words)
+
+
+def measure_default_bundle(rounds: int) -> tuple[list[Measured], list[str]]:
+    """Build the default bundle's engines with every installed TensorRT, run and time them.
+
+    The reference is ONNX Runtime's CPU in fp32.
+
+    Returns:
+        figures, and what could not be run with its reason.
+    """
+    from edge_ser.bundles.loading import load_bundle
+    from edge_ser.export.comparison.compare import compare
+    from edge_ser.export.variants.variant import Variant
+
+    bundle = load_bundle()
+    figures: list[Measured] = []
+    problems: list[str] = []
+    for backend in ("tensorrt", "tensorrt-rtx", "onnxruntime:cuda"):
+        for precision in PRECISIONS:
+            variants = [Variant("onnxruntime", "fp32"), Variant(backend, precision)]
+            try:
+                reference, report = compare(bundle, variants, [], rounds=rounds)
+            except EdgeSerError as error:
+                problems.append(f"{variants[1]}: {error}")
+                continue
+            if report.not_run is not None:
+                problems.append(f"{variants[1]}: {report.not_run}")
+                continue
+            for graph, row in report.graphs.items():
+                t = row.times
+                figures.append(
+                    Measured(str(report.variant), graph, row.largest, t.p50, t.p95, t.p99)
+                )
+            for one in (report, reference):
+                for about, times in (("clip decision", one.pipeline), ("live decision", one.live)):
+                    if times is not None:
+                        row_of = (times.p50, times.p95, times.p99)
+                        figures.append(Measured(str(one.variant), about, None, *row_of))
+    return figures, problems
+
+
+def describe_machine() -> list[tuple[str, str]]:
+    """What the figures depend on, as pairs of a name and a value."""
+    rows = [
+        ("edge-ser", __version__),
+        ("system", f"{platform.system()} {platform.release()} {platform.machine()}"),
+        ("Python", platform.python_version()),
+        ("CUDA driver", _driver_version()),
+    ]
+    for file in _JETSON_FILES:
+        try:
+            rows.append((file.name, file.read_text("utf-8", errors="replace").strip("\0\n ")))
+        except OSError:
+            continue
+    try:
+        from edge_ser.runtime.tensorrt.cuda_layer import load_cuda
+
+        cuda = load_cuda()
+        rows += [(f"device {i}", name) for i, name in enumerate(cuda.devices())]
+        rows.append(("CUDA layer", cuda.name))
+    except EdgeSerError as error:
+        rows.append(("CUDA layer", str(error)))
+    for package in _PACKAGES:
+        try:
+            rows.append((package, metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            continue
+    return rows
+
+
+def _driver_version() -> str:
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        try:
+            driver = ctypes.CDLL(name)
+        except OSError:
+            continue
+        version = ctypes.c_int(0)
+        if driver.cuDriverGetVersion(ctypes.byref(version)) == 0:
+            return f"CUDA {version.value // 1000}.{version.value % 1000 // 10}"
+    return "none"
+
+
+def write_report(
+    output: Path,
+    outcomes: Sequence[Outcome],
+    said: str,
+    figures: Sequence[Measured],
+    problems: Sequence[str],
+    private: Sequence[Path],
+) -> None:
+    """Write everything as one Markdown file.
+
+    Args:
+        output: the file.
+        outcomes: of the tests.
+        said: by pytest.
+        figures: of the default bundle.
+        problems: what could not be run.
+        private: folders whose paths are replaced by ``...``.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    count = {s: sum(o.state == s for o in outcomes) for s in ("passed", "failed", "error")}
+    lines = [
+        "# edge-ser on a GPU",
+        "",
+        f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC. Tests marked gpu: "
+        + ", ".join(f"{n} {s}" for s, n in count.items())
+        + f", of {len(outcomes)}.",
+        "",
+        *table(("what", "value"), describe_machine()),
+        "",
+        "## Doctor",
+        "",
+        *table(("part", "state", "what"), [(f.part, f.state, f.detail) for f in inspect_machine()]),
+        "",
+        "## Tests",
+        "",
+        *table(
+            ("test", "outcome", "seconds", "words"),
+            [(o.name, o.state, f"{o.seconds:.2f}", o.words) for o in outcomes],
+        ),
+        "",
+        "## The default bundle",
+        "",
+        "Milliseconds of one run; the largest difference is from ONNX Runtime's CPU in fp32.",
+        "",
+        *table(
+            ("backend and precision", "graph", "largest difference", "p50", "p95", "p99"),
+            [m.cells() for m in figures],
+        ),
+        "",
+        *(f"- not run: {problem}" for problem in problems),
+        "",
+        "## What pytest printed",
+        "",
+        "```",
+        said.rstrip().replace("```", "'''"),
+        "```",
+        "",
+    ]
+    text = "\n".join(lines)
+    for folder in sorted(map(str, private), key=len, reverse=True):
+        if len(folder) > 1:
+            text = text.replace(folder, "...")
+    write_atomically(output, text.encode())
+
+
+def main(tests: Path, arguments: Sequence[str] | None = None) -> int:
+    """Command line of `scripts/gpu_check`; returns the exit code.
+
+    Args:
+        tests: folder of the tests.
+        arguments: None takes those of the process.
+    """
+    parser = argparse.ArgumentParser(
+        prog="gpu_check", description="Run the tests that need a GPU and write one report file."
+    )
+    parser.add_argument("--output", type=Path, default=Path("gpu-report.md"), help="the report")
+    parser.add_argument("--tests-only", action="store_true", help="build and time no engines")
+    parser.add_argument("--rounds", type=int, default=50, help="how often times are taken")
+    options = parser.parse_args(arguments)
+    if cuda_device_count() == 0:
+        sys.stderr.write(
+            "gpu_check: no CUDA device was found (no NVIDIA GPU or no driver): nothing was run and "
+            "no report was written; edge-ser doctor lists what this machine has\n"
+        )
+        return EXIT_NO_DEVICE
+    try:
+        if not options.output.absolute().parent.is_dir():
+            raise EdgeSerError(f"{options.output}: there is no such folder; make it first")
+        outcomes, said = run_tests(tests)
+        figures: list[Measured] = []
+        problems = ["times: left out with --tests-only"]
+        if not options.tests_only:
+            figures, problems = measure_default_bundle(options.rounds)
+        private = (tests.parent.resolve(), Path.home(), Path(sys.prefix))
+        write_report(options.output, outcomes, said, figures, problems, private)
+    except EdgeSerError as error:
+        sys.stderr.write(f"gpu_check: {error}\n")
+        return EXIT_USER_ERROR
+    bad = [o.name for o in outcomes if o.state != "passed"]
+    sys.stdout.write(
+        f"{options.output}: {len(outcomes) - len(bad)} of {len(outcomes)} GPU tests passed; "
+        "please send this file back\n"
+    )
+    return EXIT_FAILED if bad or not outcomes else 0
