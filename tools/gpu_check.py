@@ -1,5 +1,12 @@
 """The check of a machine with a GPU: its tests, its engines, and one report file to send back.
 
+    python -m tools.gpu_check                     # writes gpu-report.md
+    python -m tools.gpu_check --output rtx.md     # another name
+    python -m tools.gpu_check --tests-only        # without engines and times of the default bundle
+
+Exit codes: 0 everything passed, 1 something failed (the report says what), 2 a mistake that you can
+mend, 3 no CUDA device was found and nothing was run.
+
 The report names the device, the releases, every test with its outcome and the times of the default
 bundle. It holds no name of the machine or its user, and no path outside the repository.
 """
@@ -263,7 +270,7 @@ def write_report(
 
 
 def main(tests: Path, arguments: Sequence[str] | None = None) -> int:
-    """Command line of `scripts/gpu_check`; returns the exit code.
+    """The command; returns the exit code.
 
     Args:
         tests: folder of the tests.
@@ -301,3 +308,7 @@ def main(tests: Path, arguments: Sequence[str] | None = None) -> int:
         "please send this file back\n"
     )
     return EXIT_FAILED if bad or not outcomes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(__file__).resolve().parents[1] / "tests"))

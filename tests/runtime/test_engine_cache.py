@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_ser.errors import EngineError
+from edge_ser.errors import ConfigError, EngineError
 from edge_ser.files import default_cache_folder, write_atomically
 from edge_ser.runtime.engine_cache import EngineCache, EngineKey
 
@@ -102,7 +102,7 @@ def test_storing_again_replaces_and_leaves_no_litter(cache: EngineCache) -> None
 
 def test_cleaning_takes_only_its_own_files(cache: EngineCache) -> None:
     cache.store(KEY, b"engine", {})
-    (cache.folder / ".writing-left").write_bytes(b"half")
+    (cache.folder / ".a.engine.0123456789ab.writing").write_bytes(b"half")
     (cache.folder / "notes.txt").write_text("mine")
     count, size = cache.clean()
     assert count == 2
@@ -124,7 +124,7 @@ def test_writers_at_once_leave_a_whole_entry(cache: EngineCache) -> None:
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "folder"
     target.mkdir()
-    with pytest.raises(OSError, match="folder"):
+    with pytest.raises(ConfigError, match="folder"):
         write_atomically(target, b"x")
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 

@@ -87,7 +87,8 @@ def test_without_a_device_nothing_runs_and_the_exit_code_says_so(
 ) -> None:
     report = tmp_path / "report.md"
     done = subprocess.run(
-        [sys.executable, repository / "scripts" / "gpu_check", "--output", report],
+        [sys.executable, "-m", "tools.gpu_check", "--output", report],
+        cwd=repository,
         capture_output=True,
         text=True,
         check=False,
