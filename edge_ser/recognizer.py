@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
 from edge_ser.bundles.loading import Bundle, load_bundle
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
-from edge_ser.media.clip import Clip, Segment, check_positive, sample_count
+from edge_ser.media.clip import Clip, check_positive, sample_count
 from edge_ser.media.media import clip_from_arrays, open_clip
-from edge_ser.media.transcript import Transcript, find_sidecar, read_transcript
-from edge_ser.pipeline.decide import Evidence, decide, merge
-from edge_ser.pipeline.encoders import Encoded, EncodedFaces, Encoders
+from edge_ser.media.transcript import (
+    Transcript,
+    TranscriptInput,
+    given_transcript,
+    sidecar_transcript,
+)
+from edge_ser.pipeline.clip_evidence import ClipEvidence, noted
+from edge_ser.pipeline.decide import decide, merge
+from edge_ser.pipeline.encoders import Encoders
 from edge_ser.pipeline.timing import StageTimer
-from edge_ser.pipeline.words import WordEncoder
-from edge_ser.result import Decision, Window
+from edge_ser.pipeline.words import WordEncoder, words_outside
+from edge_ser.result import Decision
 from edge_ser.runtime.backend import DEFAULT_BACKEND
 from edge_ser.runtime.closing import ClosedOnExit
 
@@ -98,10 +102,11 @@ class EdgeRecognizer(ClosedOnExit):
     def recognize(
         self,
         clip: ClipInput,
-        transcript: str | Transcript | None = None,
+        transcript: TranscriptInput | None = None,
         *,
         asr: bool = False,
         profile: Profile | None = None,
+        speech_gate: bool = True,
     ) -> Decision:
         """Decide for a whole clip.
 
@@ -110,10 +115,13 @@ class EdgeRecognizer(ClosedOnExit):
 
         Args:
             clip: a file with sound, pictures or both; a `Clip`; or (samples, rate).
-            transcript: what is said. None looks for a sidecar file beside the clip (clip.txt, .srt,
-                .vtt or .json) and, with `asr`, listens when there is none.
+            transcript: what is said, or the file that holds it. None looks for a sidecar file
+                beside the clip (clip.txt, .srt, .vtt or .json) and, with `asr`, listens when there
+                is none.
             asr: whether to transcribe the sound on this device when there is no transcript.
             profile: of the person who speaks, from `enroll`.
+            speech_gate: whether sound in which nobody speaks counts as absent, so that music or
+                noise alone names no emotion.
 
         Raises:
             ConfigError: if the profile was made with another bundle.
@@ -127,25 +135,28 @@ class EdgeRecognizer(ClosedOnExit):
         with _opened(clip) as opened:
             with timer.stage("transcript"):
                 spoken = self._transcript(clip, opened, transcript, asr)
-            duration = self._duration(opened, spoken, timer)
-            words = WordEncoder(encoders, spoken)
+            duration = self._duration(opened, spoken)
+            longest = encoders.maximum_samples
+            evidence = ClipEvidence(
+                opened, encoders, WordEncoder(encoders, spoken), longest, speech_gate=speech_gate
+            )
             decisions = []
-            for segment in self._segments(opened, encoders.maximum_samples / SAMPLE_RATE, timer):
-                faces = encoders.faces(segment.frames, timer)
-                span = _Span(opened, deque([(segment, faces)]))
-                evidence = span.evidence(segment.start, words, duration or segment.stop, timer)
-                decisions.append(decide(self.bundle, encoders, evidence, timer, speaker))
-        return merge(self.bundle, decisions, timer)
+            for s in evidence.segments(longest / SAMPLE_RATE, self._picture_rate, timer):
+                seen = evidence.until(s.stop, s.start, duration or s.stop, timer)
+                decisions.append(decide(self.bundle, encoders, seen, timer, speaker))
+            merged = merge(self.bundle, decisions, timer)
+            return noted(merged, opened, words_outside(spoken, merged.window.end))
 
     def timeline(
         self,
         clip: ClipInput,
-        transcript: str | Transcript | None = None,
+        transcript: TranscriptInput | None = None,
         *,
         window: float = DEFAULT_WINDOW,
         hop: float = DEFAULT_HOP,
         asr: bool = False,
         profile: Profile | None = None,
+        speech_gate: bool = True,
     ) -> list[Decision]:
         """Decide again and again along a clip, as a live stream would.
 
@@ -159,6 +170,7 @@ class EdgeRecognizer(ClosedOnExit):
             hop: seconds between decisions, at most `window`.
             asr: as for `recognize`.
             profile: as for `recognize`.
+            speech_gate: as for `recognize`.
 
         Raises:
             ConfigError: if window or hop are not usable, or the profile is another bundle's.
@@ -177,23 +189,27 @@ class EdgeRecognizer(ClosedOnExit):
         decisions = []
         with _opened(clip) as opened:
             spoken = self._transcript(clip, opened, transcript, asr)
-            duration = self._duration(opened, spoken, StageTimer())
-            words = WordEncoder(encoders, spoken)
-            pieces: deque[tuple[Segment, EncodedFaces]] = deque()
+            duration = self._duration(opened, spoken)
+            evidence = ClipEvidence(
+                opened, encoders, WordEncoder(encoders, spoken), length, speech_gate=speech_gate
+            )
             timer = StageTimer()
-            for segment in self._segments(opened, hop, timer):
-                pieces.append((segment, encoders.faces(segment.frames, timer)))
-                start = max(segment.stop - length, 0)
-                while pieces[0][0].stop <= start:
-                    pieces.popleft()
-                span = _Span(opened, pieces)
-                evidence = span.evidence(start, words, duration or segment.stop, timer)
-                decisions.append(decide(self.bundle, encoders, evidence, timer, speaker))
+            for s in evidence.segments(hop, self._picture_rate, timer):
+                seen = evidence.until(s.stop, max(s.stop - length, 0), duration or s.stop, timer)
+                decided = decide(self.bundle, encoders, seen, timer, speaker)
+                decisions.append(noted(decided, opened))
                 timer = StageTimer()
+            if decisions:
+                outside = words_outside(spoken, decisions[-1].window.end)
+                decisions[-1] = noted(decisions[-1], opened, outside) if outside else decisions[-1]
         return decisions
 
     def transcribe(
-        self, clip: ClipInput, transcript: str | Transcript | None = None, *, asr: bool = False
+        self,
+        clip: ClipInput,
+        transcript: TranscriptInput | None = None,
+        *,
+        asr: bool = False,
     ) -> Transcript | None:
         """Find the words of a clip as `recognize` does: given, from a sidecar file, or listened to.
 
@@ -249,7 +265,7 @@ class EdgeRecognizer(ClosedOnExit):
         hop: float = DEFAULT_HOP,
         smoothing: Smoothing = "light",
         on_decision: Callback | None = None,
-        speech_only: bool = False,
+        speech_gate: bool = True,
         consent: bool = False,
         clock: StreamClock | None = None,
         profile: Profile | None = None,
@@ -262,7 +278,7 @@ class EdgeRecognizer(ClosedOnExit):
             smoothing: how hard `LiveDecision.steady_label` is held: off, light or strong.
             on_decision: called with every `LiveDecision`, on a thread of its own; without it,
                 iterate over the stream.
-            speech_only: whether sound in which nobody speaks counts as absent, so that music or
+            speech_gate: whether sound in which nobody speaks counts as absent, so that music or
                 noise alone names no emotion.
             consent: whether the people in front of the devices agreed to this.
             clock: the clock of the capture times; None is the system's monotonic clock, a
@@ -278,7 +294,7 @@ class EdgeRecognizer(ClosedOnExit):
 
         encoders = self.encoders
         options = StreamOptions.checked(
-            window, hop, smoothing, encoders.maximum_samples, speech_only=speech_only
+            window, hop, smoothing, encoders.maximum_samples, speech_gate=speech_gate
         )
         return EmotionStream(
             self.bundle,
@@ -298,28 +314,22 @@ class EdgeRecognizer(ClosedOnExit):
     def _speaker(self, profile: Profile | None) -> SpeakerMap | None:
         return None if profile is None else profile.speaker_map(self.bundle)
 
-    def _segments(self, clip: Clip, seconds: float, timer: StageTimer) -> Iterator[Segment]:
-        rate = self.bundle.manifest.frontend.video.frames_per_second
-        segments = clip.segments(seconds, rate)
-        while True:
-            with timer.stage("decode"):
-                segment = next(segments, None)
-            if segment is None:
-                return
-            yield segment
+    @property
+    def _picture_rate(self) -> float:
+        return self.bundle.manifest.frontend.video.frames_per_second
 
     def _transcript(
-        self, source: ClipInput, clip: Clip, transcript: str | Transcript | None, asr: bool
+        self,
+        source: ClipInput,
+        clip: Clip,
+        transcript: TranscriptInput | None,
+        asr: bool,
     ) -> Transcript | None:
         if transcript is not None:
-            return transcript if isinstance(transcript, Transcript) else Transcript(transcript)
-        if isinstance(source, (str, os.PathLike)):
-            sidecar = find_sidecar(source)
-            if sidecar is not None:
-                origin = f"words from the file {sidecar.name}"
-                return replace(read_transcript(sidecar), origin=origin)
-        if not asr or not clip.has_audio:
-            return None
+            return given_transcript(transcript)
+        beside = sidecar_transcript(source) if isinstance(source, (str, os.PathLike)) else None
+        if (beside is not None and beside.text) or not asr or not clip.has_audio:
+            return beside
         heard = self._listener().transcribe_clip(clip)
         return replace(heard, origin="words from speech to text on this device")
 
@@ -331,61 +341,15 @@ class EdgeRecognizer(ClosedOnExit):
                 self._speech_to_text = SpeechToText()
             return self._speech_to_text
 
-    def _duration(self, clip: Clip, spoken: Transcript | None, timer: StageTimer) -> int | None:
+    def _duration(self, clip: Clip, spoken: Transcript | None) -> int | None:
         """Length of the clip; read in full only when words without times must be spread over it."""
-        untimed = spoken is not None and not spoken.words
+        untimed = spoken is not None and spoken.text and not spoken.words
         if clip.duration is not None or not untimed:
             return clip.duration
         stop = 0
-        for segment in self._segments(clip, DEFAULT_WINDOW, timer):
+        for segment in clip.segments(DEFAULT_WINDOW, None if clip.has_audio else 1.0):
             stop = segment.stop
         return stop
-
-
-class _Span:
-    """Consecutive segments of a clip with the faces that were found in them."""
-
-    def __init__(self, clip: Clip, pieces: deque[tuple[Segment, EncodedFaces]]) -> None:
-        self._clip = clip
-        self._pieces = pieces
-
-    def evidence(
-        self, start: int, words: WordEncoder, duration: int, timer: StageTimer
-    ) -> Evidence:
-        """What is known of the window from sample `start` to the end of the last segment."""
-        stop = self._pieces[-1][0].stop
-        samples, no_samples = None, self._clip.absent.get("audio")
-        if self._clip.has_audio:
-            joined = np.concatenate(
-                [s.samples[max(start - s.start, 0) :] for s, _ in self._pieces], dtype=np.float32
-            )
-            if any(s.audio_present for s, _ in self._pieces):
-                samples = joined
-            else:
-                no_samples = "the sound does not reach into this window"
-        return Evidence(
-            window=Window(start, stop),
-            samples=samples,
-            no_samples=no_samples,
-            text=words.encode(start, stop, duration, timer),
-            video=self._video(start),
-        )
-
-    def _video(self, start: int) -> Encoded:
-        if not self._clip.has_video:
-            return Encoded(None, self._clip.absent.get("video"))
-        faces = [f for _, f in self._pieces]
-        notes = tuple(dict.fromkeys(note for f in faces for note in f.notes))
-        rows = [
-            token
-            for f in faces
-            for token, time in zip(f.tokens, f.times, strict=True)
-            if time >= start
-        ]
-        if rows:
-            return Encoded(np.stack(rows), None, notes)
-        reasons = [f.reason for f in faces if f.reason is not None]
-        return Encoded(None, reasons[-1] if reasons else "no picture in this window", notes)
 
 
 @contextmanager

@@ -78,6 +78,8 @@ class Decision:
     abstain_reason: str | None
     window: Window
     bundle: BundleReference
+    notes: tuple[str, ...] = ()
+    """What a person should know about this answer: what was wrong with the file, which channel."""
     timing_ms: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds of each stage that ran for this decision, and `total` on the wall clock."""
 
@@ -99,6 +101,7 @@ class Decision:
             "modalities": {m: self.modalities[m].to_dict() for m in MODALITIES},
             "abstained": self.abstained,
             "abstain_reason": self.abstain_reason,
+            "notes": list(self.notes),
             "timing_ms": dict(self.timing_ms),
             "window": self.window.to_dict(),
             "bundle": self.bundle.to_dict(),

@@ -99,7 +99,7 @@ def test_nothing_to_go_by_abstains_and_invents_nothing(recognizer: EdgeRecognize
 
 
 def test_ten_milliseconds_of_sound_are_too_little(recognizer: EdgeRecognizer) -> None:
-    decision = recognizer.recognize((_speechlike(0.01), RATE))
+    decision = recognizer.recognize((_speechlike(0.01), RATE), speech_gate=False)
     assert decision.abstained
     assert "10 ms of sound" in (decision.modalities["audio"].reason or "")
 
@@ -118,15 +118,15 @@ def test_samples_that_are_no_numbers_are_refused(recognizer: EdgeRecognizer, val
 
 @pytest.mark.parametrize("rate", [8000, 44100, 192000])
 def test_any_rate_will_do(recognizer: EdgeRecognizer, rate: int) -> None:
-    decision = recognizer.recognize((_speechlike(1.5, rate), rate))
+    decision = recognizer.recognize((_speechlike(1.5, rate), rate), speech_gate=False)
     _check(decision)
     assert decision.modalities["audio"].present
     assert decision.window.end == pytest.approx(1.5 * RATE, abs=2)
 
 
 def test_the_rate_changes_little(recognizer: EdgeRecognizer) -> None:
-    base = recognizer.recognize((_speechlike(2.0), RATE)).probabilities
-    other = recognizer.recognize((_speechlike(2.0, 48000), 48000)).probabilities
+    base = recognizer.recognize((_speechlike(2.0), RATE), speech_gate=False).probabilities
+    other = recognizer.recognize((_speechlike(2.0, 48000), 48000), speech_gate=False).probabilities
     assert max(abs(base[label] - other[label]) for label in base) < 0.05
 
 
@@ -206,7 +206,7 @@ def test_windows_that_make_no_sense_are_refused(
 
 
 def test_a_clip_longer_than_the_longest_window_is_merged(recognizer: EdgeRecognizer) -> None:
-    decision = recognizer.recognize((_speechlike(25.0), RATE))
+    decision = recognizer.recognize((_speechlike(25.0), RATE), speech_gate=False)
     _check(decision)
     assert decision.window.end == 25 * RATE
 

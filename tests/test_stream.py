@@ -37,7 +37,7 @@ def make(
     on_decision: Any = None,
     hop: float = 0.5,
 ) -> EmotionStream:
-    options = StreamOptions.checked(3.0, hop, "light", 10 * SECOND)
+    options = StreamOptions.checked(3.0, hop, "light", 10 * SECOND, speech_gate=False)
     return EmotionStream(
         fake_bundle(),
         encoders or FakeEncoders(),
@@ -464,7 +464,7 @@ def test_many_streams_share_one_set_of_encoders() -> None:
 
 
 def test_consent_is_known_to_whoever_opens_a_device() -> None:
-    options = StreamOptions.checked(3.0, 0.5, "off", 10 * SECOND)
+    options = StreamOptions.checked(3.0, 0.5, "off", 10 * SECOND, speech_gate=False)
     with EmotionStream(fake_bundle(), FakeEncoders(), options, consent=True) as stream:
         assert stream.consent
     with make() as stream:

@@ -58,7 +58,7 @@ def test_a_stream_of_a_closed_recognizer_abstains(tmp_path: Path) -> None:
     from test_stream import noise
 
     recognizer = EdgeRecognizer(make_bundle(tmp_path))
-    stream = recognizer.stream(clock=PushedClock())
+    stream = recognizer.stream(clock=PushedClock(), speech_gate=False)
     for begin in range(0, 16000, 1600):
         stream.push_audio(noise(1600), begin)
     first = stream.next_decision(10)

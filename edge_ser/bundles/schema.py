@@ -89,6 +89,8 @@ class TextFrontendConfig(_Strict):
     """Words to token ids."""
 
     maximum_tokens: int = Field(default=128, ge=8, le=512)
+    languages: tuple[str, ...] = ()
+    """Languages that the encoder knows, ISO 639-1 codes; empty: words of any language are taken."""
 
 
 class VideoFrontendConfig(_Strict):

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def recognize(
     clip: Annotated[Path, typer.Argument(help="A file with sound, pictures or both.")],
     transcript: Annotated[
-        str | None, typer.Option(help="What is said; else a sidecar file (clip.txt) is looked for.")
+        str | None,
+        typer.Option(help="What is said, or its file; else a sidecar (clip.txt) is looked for."),
     ] = None,
     asr: Annotated[
         bool, typer.Option("--asr", help="Transcribe on this device when there is no transcript.")
@@ -34,6 +35,9 @@ def recognize(
     profile: Annotated[
         Path | None, typer.Option(help="Profile of the person who speaks (edge-ser profile).")
     ] = None,
+    speech_gate: Annotated[
+        bool, typer.Option(help="Whether sound in which nobody speaks counts as absent.")
+    ] = True,
     bundle: Annotated[Path | None, typer.Option(help="A bundle's folder.")] = None,
     backend: Annotated[str, typer.Option(help="What runs the graphs.")] = "onnxruntime",
 ) -> None:
@@ -47,7 +51,7 @@ def recognize(
     person = None if profile is None else Profile.load(profile)
     with EdgeRecognizer(bundle, backend=backend) as recognizer:
         words = recognizer.transcribe(clip, transcript, asr=asr)
-        decision = recognizer.recognize(clip, words, profile=person)
+        decision = recognizer.recognize(clip, words, profile=person, speech_gate=speech_gate)
         if plot is not None:
             draw(recognizer, clip, decision, words, plot, person)
     if as_json:
@@ -77,6 +81,8 @@ def draw(
 
 def show(decision: Decision, console: Console) -> None:
     """Print a decision for people."""
+    for note in decision.notes:
+        console.print(f"[yellow]note[/]: {note}")
     if decision.label is None:
         console.print(f"[bold]no emotion is named[/]: {decision.abstain_reason}")
     else:

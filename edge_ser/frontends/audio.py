@@ -189,3 +189,17 @@ def stretched(rows: FloatArray, frames: int) -> FloatArray:
     if len(rows) >= frames:
         return rows[:frames]
     return np.concatenate([rows, np.repeat(rows[-1:], frames - len(rows), axis=0)])
+
+
+def loudest_dbfs(samples: npt.NDArray[np.float32]) -> float:
+    """Level of the loudest 100 ms in dB relative to a full-scale square wave; -inf for zeros.
+
+    Args:
+        samples: float32 [n], n at least 1, 16 kHz.
+    """
+    block = SAMPLE_RATE // 10
+    power = np.square(samples.astype(np.float64))
+    count = max(len(power) // block, 1)
+    size = min(block, len(power))
+    loudest = power[: count * size].reshape(count, size).mean(axis=1).max()
+    return float(10 * np.log10(loudest)) if loudest > 0 else float("-inf")

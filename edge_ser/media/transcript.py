@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import html
-import json
 import os
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import MediaError
 
 # The words of a day fit many times; a larger file is something else.
 _LARGEST_FILE = 16 * 1024 * 1024
-
-# Times beyond thirty years are damage.
-_LONGEST_SECONDS = 1e9
 
 
 @dataclass(frozen=True)
@@ -41,38 +35,82 @@ class Transcript:
     """Language code, such as ``en``; None when it is not known."""
     origin: str | None = None
     """Where the words came from, for people; None when the caller gave them."""
+    notes: tuple[str, ...] = ()
+    """What was left out of the file that the words came from, for people."""
+
+    def __repr__(self) -> str:
+        seconds = f" over {self.words[-1].end / SAMPLE_RATE:.1f} s" if self.words else ""
+        language = f", {self.language}" if self.language else ""
+        said = self.text if len(self.text) <= 40 else self.text[:37] + "..."
+        return f"<Transcript {said!r}: {len(self.text.split())} words{seconds}{language}>"
+
+
+TranscriptInput: TypeAlias = "str | os.PathLike[str] | Transcript"
+"""Words, the file that holds them, or a `Transcript`."""
 
 
 def find_sidecar(clip: str | os.PathLike[str]) -> Path | None:
     """Give the transcript beside a clip: its name ending in .srt, .vtt, .txt or .json.
 
-    The first of these that exists counts. A JSON file that holds no transcript is somebody else's.
+    The first of these that exists counts, in small letters or capitals. A JSON file that holds no
+    transcript is somebody else's.
     """
-    path = Path(clip)
-    if not path.name:
-        return None
-    for suffix, read in _READERS.items():
-        candidate = path.with_suffix(suffix)
-        if candidate == path or not candidate.is_file():
-            continue
-        if read is not _read_json or _holds_transcript(candidate):
+    for candidate in _sidecars(clip):
+        if candidate.suffix.lower() != ".json" or _understood(candidate):
             return candidate
     return None
+
+
+def sidecar_transcript(clip: str | os.PathLike[str]) -> Transcript | None:
+    """Read the transcript beside a clip; None if there is no file that could be one.
+
+    A JSON file that was seen and not understood is named in the notes of a transcript without
+    words.
+
+    Raises:
+        MediaError: if a text or subtitle file cannot be read.
+    """
+    found = find_sidecar(clip)
+    if found is not None:
+        return replace(read_transcript(found), origin=f"words from the file {found.name}")
+    unknown = [f"{path.name} was seen and not understood" for path in _sidecars(clip)]
+    return Transcript("", notes=tuple(unknown)) if unknown else None
+
+
+def given_transcript(given: TranscriptInput) -> Transcript:
+    """What a caller gave as the words of a clip: words, or the file that holds them.
+
+    A path, ``@`` before a name, and a text that is the name of an existing file are read as files:
+    a file's name is never taken for words.
+
+    Raises:
+        MediaError: if the file is no transcript.
+    """
+    if isinstance(given, Transcript):
+        return given
+    if isinstance(given, os.PathLike):
+        return read_transcript(given)
+    if not isinstance(given, str):
+        raise MediaError(
+            f"a transcript is a text, a file or a Transcript, not {type(given).__name__}"
+        )
+    if given.startswith("@"):
+        return read_transcript(given[1:])
+    return read_transcript(given) if _names_a_file(given) else Transcript(given)
 
 
 def read_transcript(path: str | os.PathLike[str]) -> Transcript:
     """Read a transcript file; its ending says which form it has.
 
     - ``.txt``: the words, without times.
-    - ``.srt``, ``.vtt``: subtitles; the words of a cue are spread over it by their length, unless
-      the cue holds a time for each.
-    - ``.json``: ``{"words": [{"word": str, "start": seconds, "end": seconds}, ...]}``,
-      ``{"segments": [{"text": str, "start": seconds, "end": seconds}, ...]}`` (a segment may hold
-      `words`), or ``{"text": str}``; ``language`` is optional.
+    - ``.srt``, ``.vtt``: subtitles, see `edge_ser.media.subtitles`.
+    - ``.json``: what speech recognisers write, see `edge_ser.media.transcript_json`.
+
+    What is unusable in it is left out, and counted in `Transcript.notes`.
 
     Raises:
         MediaError: if the file is missing, too large, not UTF-8 (the message names the byte), or
-            not what its ending says.
+            holds nothing of what its ending says.
     """
     source = Path(path)
     read = _READERS.get(source.suffix.lower())
@@ -83,6 +121,40 @@ def read_transcript(path: str | os.PathLike[str]) -> Transcript:
     return read(source, _text(source))
 
 
+def spread(text: str, start: int, end: int) -> Iterator[Word]:
+    """Give the words of `text` with times that share [start, end) by the words' lengths."""
+    pieces = text.split()
+    total = sum(len(p) + 1 for p in pieces)
+    done = 0
+    for piece in pieces:
+        begin = start + (end - start) * done // total
+        done += len(piece) + 1
+        yield Word(piece, begin, start + (end - start) * done // total)
+
+
+def _sidecars(clip: str | os.PathLike[str]) -> Iterator[Path]:
+    path = Path(clip)
+    if not path.name:
+        return
+    for suffix in _READERS:
+        for ending in (suffix, suffix.upper()):
+            candidate = path.with_suffix(ending)
+            if not _same_file(candidate, path) and candidate.is_file():
+                yield candidate
+                break
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return one == other or (one.exists() and other.exists() and one.samefile(other))
+
+
+def _names_a_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or a zero byte: a text
+        return False
+
+
 def _text(path: Path) -> str:
     try:
         size = path.stat().st_size
@@ -91,8 +163,10 @@ def _text(path: Path) -> str:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise MediaError(f"no such transcript: {path}") from error
-    except OSError as error:
-        raise MediaError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise MediaError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from error
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
@@ -109,134 +183,24 @@ def _read_txt(path: Path, text: str) -> Transcript:
     return Transcript(" ".join(text.split()))
 
 
-_CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
-_CUE_TIMES = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
-_INLINE_TIME = re.compile(rf"<{_CLOCK}>")
-_MARKUP = re.compile(r"<[^>]*>|\{\\[^}]*\}")
-
-
 def _read_subtitles(path: Path, text: str) -> Transcript:
-    words: list[Word] = []
-    for block in re.split(r"\n[ \t]*\n", text):
-        lines = block.split("\n")
-        found = next(((i, m) for i, x in enumerate(lines) if (m := _CUE_TIMES.match(x))), None)
-        if found is None:
-            if any("-->" in line for line in lines):
-                raise MediaError(f"{path} holds a cue whose times cannot be read: {block[:60]!r}")
-            # Headers, notes, styles and empty blocks have no times.
-            continue
-        index, match = found
-        groups = match.groups()
-        start, end = _clock(groups[:4]), _clock(groups[4:])
-        if end < start:
-            raise MediaError(f"{path} holds a cue that ends before it starts: {lines[index]!r}")
-        words.extend(_cue_words("\n".join(lines[index + 1 :]), start, end))
-    if not words and "-->" not in text and text.strip().removeprefix("WEBVTT"):
-        raise MediaError(f"{path} holds no subtitles: no line has times (00:00:01,000 --> ...)")
-    words.sort(key=lambda w: (w.start, w.end))
-    return Transcript(" ".join(w.text for w in words), tuple(words))
+    from edge_ser.media.subtitles import parse_subtitles
 
-
-def _clock(groups: tuple[str | None, ...]) -> int:
-    hours, minutes, seconds, fraction = groups
-    milliseconds = int((fraction or "0").ljust(3, "0"))
-    whole = (int(hours or 0) * 60 + int(minutes or 0)) * 60 + int(seconds or 0)
-    return (whole * 1000 + milliseconds) * SAMPLE_RATE // 1000
-
-
-def _cue_words(body: str, start: int, end: int) -> Iterator[Word]:
-    """Give the words of a cue; times inside the cue divide it."""
-    parts = _INLINE_TIME.split(body)
-    marks = [_clock(tuple(parts[i : i + 4])) for i in range(1, len(parts), 5)]
-    times = [start, *(min(max(m, start), end) for m in marks), end]
-    for piece, begin, stop in zip(parts[::5], times[:-1], times[1:], strict=True):
-        yield from spread(html.unescape(_MARKUP.sub("", piece)), begin, max(begin, stop))
-
-
-def spread(text: str, start: int, end: int) -> Iterator[Word]:
-    """Give the words of `text` with times that share [start, end) by the words' lengths."""
-    pieces = text.split()
-    total = sum(len(p) + 1 for p in pieces)
-    done = 0
-    for piece in pieces:
-        begin = start + (end - start) * done // total
-        done += len(piece) + 1
-        yield Word(piece, begin, start + (end - start) * done // total)
+    return parse_subtitles(path, text)
 
 
 def _read_json(path: Path, text: str) -> Transcript:
+    from edge_ser.media.transcript_json import parse_json
+
+    return parse_json(path, text)
+
+
+def _understood(path: Path) -> bool:
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MediaError(f"{path} is not JSON: {error}") from error
-    if not _is_transcript(content):
-        raise MediaError(f'{path} holds no transcript: it needs "words", "segments" or "text"')
-    language = content.get("language")
-    words = sorted(_json_words(path, content), key=lambda w: (w.start, w.end))
-    whole = content.get("text")
-    said = whole if isinstance(whole, str) else " ".join(w.text for w in words)
-    return Transcript(
-        " ".join(said.split()), tuple(words), language if isinstance(language, str) else None
-    )
-
-
-def _json_words(path: Path, content: dict[str, Any]) -> Iterator[Word]:
-    if content.get("words"):
-        yield from _timed_words(path, content["words"], "words")
-        return
-    for i, segment in enumerate(_list(path, content.get("segments") or [], "segments")):
-        if isinstance(segment, dict) and segment.get("words"):
-            yield from _timed_words(path, segment["words"], f"segments[{i}].words")
-        else:
-            said, start, end = _timed(path, segment, f"segments[{i}]")
-            yield from spread(said, start, end)
-
-
-def _timed_words(path: Path, entries: Any, where: str) -> Iterator[Word]:
-    for i, entry in enumerate(_list(path, entries, where)):
-        said, start, end = _timed(path, entry, f"{where}[{i}]")
-        yield from spread(said, start, end)
-
-
-def _list(path: Path, value: Any, where: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise MediaError(f"{path}: {where} must be a list")
-    return value
-
-
-def _timed(path: Path, entry: Any, where: str) -> tuple[str, int, int]:
-    if not isinstance(entry, dict):
-        raise MediaError(f"{path}: {where} must be an object with text, start and end")
-    said = entry.get("word", entry.get("text"))
-    start, end = (_samples(path, f"{where}.{name}", entry.get(name)) for name in ("start", "end"))
-    if not isinstance(said, str):
-        raise MediaError(f'{path}: {where} has no "word" or "text"')
-    if end < start:
-        raise MediaError(f"{path}: {where} ends before it starts")
-    return said, start, end
-
-
-def _samples(path: Path, where: str, value: Any) -> int:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (number and 0 <= value <= _LONGEST_SECONDS):
-        raise MediaError(f"{path}: {where} must be a time in seconds, not {value!r}")
-    seconds: float = value
-    return round(seconds * SAMPLE_RATE)
-
-
-def _is_transcript(content: Any) -> bool:
-    if not isinstance(content, dict):
+        read_transcript(path)
+    except MediaError:
         return False
-    return isinstance(content.get("text"), str) or any(
-        isinstance(content.get(k), list) for k in ("words", "segments")
-    )
-
-
-def _holds_transcript(path: Path) -> bool:
-    try:
-        return _is_transcript(json.loads(_text(path)))
-    except (MediaError, ValueError, RecursionError):
-        return False
+    return True
 
 
 _READERS: Final[dict[str, Callable[[Path, str], Transcript]]] = {

@@ -34,6 +34,8 @@ class Evidence:
     no_samples: str | None
     text: Encoded
     video: Encoded
+    audio_notes: tuple[str, ...] = ()
+    """What a reader should know of the sound."""
 
 
 def decide(
@@ -54,6 +56,7 @@ def decide(
         audio = Encoded(None, evidence.no_samples)
     else:
         audio = encoders.audio(evidence.samples, timer)
+        audio = replace(audio, notes=(*evidence.audio_notes, *audio.notes))
     encoded: dict[Modality, Encoded] = {
         "audio": audio,
         "text": evidence.text,

@@ -11,8 +11,9 @@ import numpy as np
 from edge_ser.bundles.loading import Bundle
 from edge_ser.bundles.schema import GraphName
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.frontends.audio import AcousticFeatures, AudioFrontend
+from edge_ser.frontends.audio import AcousticFeatures, AudioFrontend, loudest_dbfs
 from edge_ser.frontends.audio_stream import AudioFeatureStream
+from edge_ser.frontends.language import why_foreign
 from edge_ser.frontends.text import TextFrontend
 from edge_ser.frontends.video import FaceFrontend
 from edge_ser.media.media import VideoFrame
@@ -87,6 +88,7 @@ class Encoders:
             self._text_frontend = TextFrontend(
                 manifest.frontend.text, bundle.path(manifest.tokenizer)
             )
+            self._languages = manifest.frontend.text.languages
             self._face_frontend = FaceFrontend(manifest.frontend.video, opened("detector"))
             self._resources = stack.pop_all()
 
@@ -116,21 +118,26 @@ class Encoders:
             samples: float32 [n], 16 kHz mono, at most `maximum_samples`.
             timer: gets the stages ``audio_features`` and ``acoustic``.
         """
-        config = self._audio_config
-        seconds = len(samples) / SAMPLE_RATE
-        if seconds < config.minimum_seconds:
-            return Encoded(
-                None,
-                f"only {seconds * 1000:.0f} ms of sound; "
-                f"{config.minimum_seconds * 1000:.0f} ms are needed",
-            )
-        level = loudest_dbfs(samples)
-        if level < config.silence_dbfs:
-            shown = "digital silence" if level == -np.inf else f"silence (loudest {level:.0f} dBFS)"
-            return Encoded(None, shown)
+        reason = self.why_no_audio(samples)
+        if reason is not None:
+            return Encoded(None, reason)
         with timer.stage("audio_features"):
             features = self._audio_frontend(samples)
         return self._acoustic_tokens(features, timer)
+
+    def why_no_audio(self, samples: FloatTensor) -> str | None:
+        """Say why a piece of sound, float32 [n], is too short or too quiet; None if it is not."""
+        config = self._audio_config
+        seconds = len(samples) / SAMPLE_RATE
+        if seconds < config.minimum_seconds:
+            return (
+                f"only {seconds * 1000:.0f} ms of sound; "
+                f"{config.minimum_seconds * 1000:.0f} ms are needed"
+            )
+        level = loudest_dbfs(samples)
+        if level < config.silence_dbfs:
+            return "digital silence" if level == -np.inf else f"silence (loudest {level:.0f} dBFS)"
+        return None
 
     def sound_features(self) -> AudioFeatureStream:
         """A new stream of feature rows, for sound that comes in piece by piece."""
@@ -160,14 +167,18 @@ class Encoders:
             )["audio_tokens"][0]
         return Encoded(tokens)
 
-    def text(self, words: str, timer: StageTimer) -> Encoded:
-        """Encode the words of one window.
+    def text(self, words: str, timer: StageTimer, language: str | None = None) -> Encoded:
+        """Encode the words of one window, unless their language is none that the encoder knows.
 
         Args:
             words: what was said, separated by spaces.
             timer: gets the stage ``text``.
+            language: of the whole conversation, as far as it is known; None looks at the words.
         """
         with timer.stage("text"):
+            foreign = why_foreign(words, language, self._languages)
+            if foreign is not None:
+                return Encoded(None, foreign)
             tokenized = self._text_frontend(words)
             if tokenized.input_ids is None:
                 return Encoded(None, tokenized.reason, tokenized.notes)
@@ -195,17 +206,3 @@ class Encoders:
         with timer.stage("face"):
             tokens = self._face.run({"faces": crops.tensor})["video_tokens"]
         return EncodedFaces(tokens, tuple(crops.times), len(frames), None, crops.notes)
-
-
-def loudest_dbfs(samples: FloatTensor) -> float:
-    """Level of the loudest 100 ms in dB relative to a full-scale square wave; -inf for zeros.
-
-    Args:
-        samples: float32 [n], n at least 1, 16 kHz.
-    """
-    block = SAMPLE_RATE // 10
-    power = np.square(samples.astype(np.float64))
-    count = max(len(power) // block, 1)
-    size = min(block, len(power))
-    loudest = power[: count * size].reshape(count, size).mean(axis=1).max()
-    return float(10 * np.log10(loudest)) if loudest > 0 else float("-inf")

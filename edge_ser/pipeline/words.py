@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edge_ser.media.transcript import Transcript, spread
+from edge_ser.frontends.language import detected
+from edge_ser.media.transcript import Transcript, Word, spread
 from edge_ser.pipeline.encoders import Encoded, Encoders
 from edge_ser.pipeline.timing import StageTimer
 
@@ -21,7 +22,23 @@ def words_between(transcript: Transcript, start: int, stop: int, duration: int) 
     if not transcript.words and start <= 0 and stop >= duration:
         return transcript.text
     words = transcript.words or spread(transcript.text, 0, duration)
-    return " ".join(w.text for w in words if start <= (w.start + w.end) // 2 < stop)
+    return " ".join(w.text for w in words if start <= _middle(w) < stop)
+
+
+def words_outside(transcript: Transcript | None, duration: int) -> str | None:
+    """Say how many words lie outside of a clip that long, in samples; None if none do."""
+    words = () if transcript is None else transcript.words
+    count = sum(not 0 <= _middle(w) < duration for w in words)
+    if not count:
+        return None
+    return (
+        f"{count} of {len(words)} words lie behind the end of the clip and are left out: "
+        "is the transcript another clip's?"
+    )
+
+
+def _middle(word: Word) -> int:
+    return (word.start + word.end) // 2
 
 
 class WordEncoder:
@@ -33,18 +50,25 @@ class WordEncoder:
     def __init__(self, encoders: Encoders, transcript: Transcript | None) -> None:
         self._encoders = encoders
         self._transcript = transcript
+        # The whole text tells its language better than the words of one window.
+        self._language: str | None = None
+        if transcript is not None:
+            self._language = transcript.language or detected(transcript.text)
         self._last: tuple[str, Encoded] | None = None
 
     def encode(self, start: int, stop: int, duration: int, timer: StageTimer) -> Encoded:
         """Tokens of the words in [start, stop) of a clip of that duration, all in samples."""
         if self._transcript is None:
             return Encoded(None, "no transcript")
+        notes = self._transcript.notes
+        if notes and not self._transcript.text:
+            return Encoded(None, "no transcript", notes)
         text = words_between(self._transcript, start, stop, duration)
         if self._last is not None and self._last[0] == text:
             return self._last[1]
-        encoded = self._encoders.text(text, timer)
-        if self._transcript.origin is not None:
-            notes = (self._transcript.origin, *encoded.notes)
-            encoded = Encoded(encoded.tokens, encoded.reason, notes)
+        encoded = self._encoders.text(text, timer, self._language)
+        origin = self._transcript.origin
+        notes = (*(() if origin is None else (origin,)), *notes, *encoded.notes)
+        encoded = Encoded(encoded.tokens, encoded.reason, notes)
         self._last = (text, encoded)
         return encoded

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,7 @@ class VoiceActivity:
         Raises:
             EngineError: if its weights are missing.
         """
-        self._session = open_graph(_WEIGHTS)
+        self._session = _opened()
         self.reset()
 
     def reset(self) -> None:
@@ -82,6 +83,12 @@ class VoiceActivity:
             },
         )
         return probabilities
+
+
+@cache
+def _opened() -> Any:
+    """The detector's session: any number of streams may run it at once."""
+    return open_graph(_WEIGHTS)
 
 
 @dataclass(frozen=True, eq=False)

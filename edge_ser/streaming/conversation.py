@@ -18,6 +18,8 @@ from edge_ser.pipeline.encoders import Encoded
 from edge_ser.pipeline.timing import StageTimer
 from edge_ser.result import Decision, LiveDecision, StreamHealth, Window
 from edge_ser.speaker.adaptation import SpeakerMap
+from edge_ser.speech.speech_gate import SpeechGate
+from edge_ser.speech.voice_activity import VoiceActivity
 from edge_ser.streaming.enrolment import Enrolment
 from edge_ser.streaming.inbox import Arrivals, Chunk, PictureArrival
 from edge_ser.streaming.intake import Piece, SoundIntake
@@ -26,7 +28,6 @@ from edge_ser.streaming.options import GRID, StreamOptions
 from edge_ser.streaming.outbox import Ready
 from edge_ser.streaming.recent_past import RecentPast, StreamEncoders, WindowEvidence
 from edge_ser.streaming.smoothing import LabelSmoother
-from edge_ser.streaming.speech_gate import SpeechGate
 from edge_ser.streaming.tally import Tally
 
 PATIENCE: Final = SAMPLE_RATE // 6
@@ -81,7 +82,7 @@ class Conversation:
             origin,
             self._longest,
             tally,
-            _speech_gate(self._longest) if options.speech_only else None,
+            SpeechGate(VoiceActivity(), self._longest) if options.speech_gate else None,
         )
         self._intake = SoundIntake(tally)
         self._smoother = LabelSmoother(options.smoothing)
@@ -278,9 +279,3 @@ class Conversation:
             failed = f"the fusion failed: {error}"
             absent = {m: Encoded(None, evidence.encoded[m].reason or failed) for m in MODALITIES}
             return decide_encoded(self._bundle, self._fusion, window, absent, timer)
-
-
-def _speech_gate(longest: int) -> SpeechGate:
-    from edge_ser.speech.voice_activity import VoiceActivity
-
-    return SpeechGate(VoiceActivity(), longest)

@@ -25,7 +25,7 @@ class StreamOptions:
     hop: int
     """From one decision to the next."""
     smoothing: SmoothingOptions
-    speech_only: bool = False
+    speech_gate: bool = True
     """Whether sound in which nobody speaks counts as absent."""
 
     @classmethod
@@ -36,7 +36,7 @@ class StreamOptions:
         smoothing: str,
         longest: int,
         *,
-        speech_only: bool = False,
+        speech_gate: bool = True,
     ) -> StreamOptions:
         """Check what a caller asked for.
 
@@ -45,7 +45,7 @@ class StreamOptions:
             hop: seconds between decisions; rounded to 10 ms.
             smoothing: ``off``, ``light`` or ``strong``.
             longest: samples that the bundle's acoustic graph takes at most.
-            speech_only: whether sound in which nobody speaks counts as absent.
+            speech_gate: whether sound in which nobody speaks counts as absent.
 
         Raises:
             ConfigError: if a value is out of range; the message says what the range is.
@@ -60,7 +60,7 @@ class StreamOptions:
             raise ConfigError(
                 f"window is {window} s; this bundle takes at most {longest / SAMPLE_RATE:g} s"
             )
-        return cls(_on_grid(window), _on_grid(hop), smoothing_options(smoothing), speech_only)
+        return cls(_on_grid(window), _on_grid(hop), smoothing_options(smoothing), speech_gate)
 
 
 def _on_grid(seconds: float) -> int:

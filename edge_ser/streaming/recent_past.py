@@ -12,13 +12,13 @@ from edge_ser.pipeline.decide import Fuses
 from edge_ser.pipeline.encoders import Encoded
 from edge_ser.pipeline.timing import StageTimer
 from edge_ser.runtime.session import FloatTensor
+from edge_ser.speech.speech_gate import NOBODY_SPEAKS, SpeechGate
 from edge_ser.streaming.enrolment import EncodesSound
 from edge_ser.streaming.faces import EncodesFaces, SeenFaces
 from edge_ser.streaming.inbox import PictureArrival, WordsArrival
 from edge_ser.streaming.intake import Piece
 from edge_ser.streaming.load import LoadLevel
 from edge_ser.streaming.sound import HeardSound, SoundFeatures
-from edge_ser.streaming.speech_gate import SpeechGate
 from edge_ser.streaming.spoken import EncodesText, SpokenWords
 from edge_ser.streaming.tally import Tally
 
@@ -153,7 +153,7 @@ class RecentPast:
             if window.rows is None:
                 return Encoded(None, window.reason), ()
             if self._gate is not None and not self._gate.speaks(start, stop):
-                return Encoded(None, "nobody speaks"), ()
+                return Encoded(None, NOBODY_SPEAKS), ()
             encoded = self._encoders.acoustic(window.rows, timer)
         except Exception as error:  # the other modalities still have something to say
             return self._failed("acoustic", error), ()

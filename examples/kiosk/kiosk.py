@@ -183,7 +183,7 @@ async def run(given: argparse.Namespace) -> None:
     kiosk = Kiosk(frozenset({"localhost", "127.0.0.1", "::1", given.host}))
     devices = sources(given)
     with EdgeRecognizer() as recognizer:
-        async with recognizer.stream(smoothing="strong", speech_only=True, consent=True) as stream:
+        async with recognizer.stream(smoothing="strong", speech_gate=True, consent=True) as stream:
             server = await asyncio.start_server(kiosk.accept, given.host, given.port, limit=8192)
             port = server.sockets[0].getsockname()[1]
             print(f"http://{given.host}:{port}/", flush=True)

@@ -19,13 +19,12 @@ from edge_ser.bundles.schema import VideoFrontendConfig
 from edge_ser.constants import SAMPLE_RATE, Modality
 from edge_ser.errors import MediaError
 from edge_ser.export.data.items import Item, content
-from edge_ser.frontends.audio import AudioFrontend
+from edge_ser.frontends.audio import AudioFrontend, loudest_dbfs
 from edge_ser.frontends.text import TextFrontend
 from edge_ser.frontends.video import FaceFrontend
 from edge_ser.media.clip import Clip, Picture, Samples, VideoFrame
 from edge_ser.media.media import open_clip
 from edge_ser.media.transcript import Transcript, find_sidecar, read_transcript
-from edge_ser.pipeline.encoders import loudest_dbfs
 from edge_ser.pipeline.words import words_between
 
 Tensors = dict[str, npt.NDArray[Any]]

@@ -1,6 +1,6 @@
 r"""Measures the kernels against their bars, and writes the figures down.
 
-    python recipes/documents/measure_kernels.py [--rounds 31] [--hours 72] [--sound CLIP] \
+    python -m recipes.documents.measure_kernels [--rounds 31] [--hours 72] [--sound CLIP] \
         [--write docs/kernels.md]
 
 Speed is what `edge-ser bench kernels` measures: medians of the processor time of interleaved runs

@@ -46,6 +46,7 @@ def test_json_is_one_object_with_the_promised_keys(demo_clip: Path) -> None:
         "modalities",
         "abstained",
         "abstain_reason",
+        "notes",
         "timing_ms",
         "window",
         "bundle",

@@ -157,4 +157,4 @@ def test_options_out_of_range_are_refused(
     window: float, hop: float, smoothing: str, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said):
-        StreamOptions.checked(window, hop, smoothing, 10 * SECOND)
+        StreamOptions.checked(window, hop, smoothing, 10 * SECOND, speech_gate=False)

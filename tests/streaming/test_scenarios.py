@@ -55,11 +55,11 @@ def live(
     samples: np.ndarray | None,
     frames: Frames,
     *,
-    speech_only: bool = True,
+    speech_gate: bool = True,
     words: str | None = None,
 ) -> list[LiveDecision]:
     """Push a scene as devices would; give its decisions."""
-    stream = recognizer.stream(speech_only=speech_only, smoothing="off", clock=PushedClock())
+    stream = recognizer.stream(speech_gate=speech_gate, smoothing="off", clock=PushedClock())
     waiting = list(frames)
     end = len(samples) if samples is not None else waiting[-1][0] + CHUNK
     if words is not None:

@@ -42,7 +42,7 @@ def live(
     window: Annotated[float, typer.Option(help="Seconds that a decision looks at.")] = 3.0,
     hop: Annotated[float, typer.Option(help="Seconds between decisions.")] = 0.5,
     smoothing: Annotated[str, typer.Option(help="off, light or strong.")] = "light",
-    speech_only: Annotated[
+    speech_gate: Annotated[
         bool, typer.Option(help="Whether sound without speech counts as absent.")
     ] = True,
     enroll: Annotated[
@@ -99,7 +99,7 @@ def live(
                 window=window,
                 hop=hop,
                 smoothing=smoothing,  # type: ignore[arg-type]
-                speech_only=speech_only,
+                speech_gate=speech_gate,
                 consent=True,  # a replay needs none, and everything else was asked for above
                 profile=person.profile,
             )

@@ -146,7 +146,7 @@ def test_words_of_a_replay_count(run: Run, tmp_path: Path, demo_clip: Path, tiny
 def test_sound_from_a_pipe(tiny: Path) -> None:
     noise = np.random.default_rng(2).integers(-3000, 3000, 32000).astype("<i2")
     program = "import sys; from edge_ser.cli.main import main; main(sys.argv[1:])"
-    arguments = ["live", "--pcm", "--bundle", str(tiny), "--json", "--no-speech-only"]
+    arguments = ["live", "--pcm", "--bundle", str(tiny), "--json", "--no-speech-gate"]
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments, "--yes-i-have-consent"],
         input=noise.tobytes(),

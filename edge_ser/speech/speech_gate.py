@@ -14,8 +14,11 @@ from edge_ser.speech.voice_activity import FRAME
 SPEECH: Final = 0.5
 """A frame at least this probable is speech."""
 
-ENOUGH: Final = 3
-"""Frames of 32 ms that make speech of a window; fewer are clicks."""
+ENOUGH: Final = 6
+"""Frames of 32 ms that make speech of a window; fewer are knocks, steps or a held note."""
+
+NOBODY_SPEAKS: Final = "nobody speaks"
+"""Why sound without speech is absent."""
 
 
 class DetectsSpeech(Protocol):

@@ -1,0 +1,114 @@
+"""What is wrong with a file, or with its words, reaches the decision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fixtures.recordings import tone
+
+from edge_ser import EdgeRecognizer, Transcript, Word
+from edge_ser.bundles.loading import load_bundle
+from edge_ser.bundles.schema import TextFrontendConfig
+from edge_ser.cli.main import main
+from edge_ser.constants import SAMPLE_RATE
+
+Recording = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Iterator[EdgeRecognizer]:
+    with EdgeRecognizer() as made:
+        yield made
+
+
+def _gap(time: float) -> bool:
+    return 0.5 <= time < 0.9
+
+
+def test_a_gap_in_the_sound_is_noted(recognizer: EdgeRecognizer, recording: Recording) -> None:
+    clip = recording("gap.mkv", sound=tone(2.0), lost=_gap)
+    whole = recording("whole.mkv", sound=tone(2.0))
+    assert recognizer.recognize(whole).notes == ()
+    decision = recognizer.recognize(clip)
+    assert any("filled with silence" in note for note in decision.notes)
+    assert decision.to_dict()["notes"] == list(decision.notes)
+    assert any("filled with silence" in note for note in recognizer.timeline(clip)[-1].notes)
+
+
+@pytest.mark.parametrize("share", [0.75, 0.3])
+def test_a_clip_that_was_cut_short_says_so_first(
+    share: float, recognizer: EdgeRecognizer, recording: Recording
+) -> None:
+    whole = recording("whole.flac", sound=tone(8.0), sound_codec="flac")
+    cut = whole.with_name("cut.flac")
+    cut.write_bytes(whole.read_bytes()[: round(whole.stat().st_size * share)])
+    notes = recognizer.recognize(cut).notes
+    assert any("cut short" in note for note in notes)
+    assert notes[0].startswith("only") == (share < 0.5)
+
+
+def test_the_command_shows_notes_to_people_and_machines(
+    recording: Recording, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = recording("gap.mkv", sound=tone(2.0), lost=_gap)
+    with pytest.raises(SystemExit, match="0"):
+        main(["recognize", str(clip)])
+    assert "note: the sound is interrupted" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(SystemExit, match="0"):
+        main(["recognize", str(clip), "--json"])
+    assert "filled with silence" in " ".join(json.loads(capsys.readouterr().out)["notes"])
+
+
+def test_words_behind_the_end_are_counted(recognizer: EdgeRecognizer) -> None:
+    inside, outside = Word("so", 0, 8000), Word("glad", 4 * SAMPLE_RATE, 5 * SAMPLE_RATE)
+    clip = (np.zeros(2 * SAMPLE_RATE, np.float32), SAMPLE_RATE)
+    both = Transcript("so glad", (inside, outside))
+    assert "1 of 2 words lie behind the end" in recognizer.recognize(clip, both).notes[0]
+    assert recognizer.recognize(clip, Transcript("so", (inside,))).notes == ()
+    assert "1 of 2 words" in recognizer.timeline(clip, both)[-1].notes[0]
+
+
+def test_an_unknown_json_beside_the_clip_is_named(
+    recognizer: EdgeRecognizer, recording: Recording
+) -> None:
+    clip = recording("clip.wav", sound=tone(1.0))
+    clip.with_suffix(".json").write_text('{"camera": 3}')
+    text = recognizer.recognize(clip).modalities["text"]
+    assert text.reason == "no transcript"
+    assert text.notes == ("clip.json was seen and not understood",)
+
+
+@pytest.mark.parametrize(
+    ("words", "language"),
+    [
+        ("ich habe das nicht gewusst und es ist mir egal", None),
+        ("я так рад тебя видеть", None),
+        ("what a day", "de"),
+    ],
+)
+def test_words_in_a_language_that_the_encoder_does_not_know_are_left_out(
+    words: str, language: str | None
+) -> None:
+    bundle = load_bundle()
+    frontend = bundle.manifest.frontend.model_copy(
+        update={"text": TextFrontendConfig(languages=("en",))}
+    )
+    manifest = bundle.manifest.model_copy(update={"frontend": frontend})
+    with EdgeRecognizer(_with(bundle, manifest)) as english:
+        clip = (np.zeros(SAMPLE_RATE, np.float32), SAMPLE_RATE)
+        left_out = english.recognize(clip, Transcript(words, language=language)).modalities["text"]
+        assert not left_out.present
+        assert "the text encoder knows English alone" in (left_out.reason or "")
+        known = english.recognize(clip, Transcript("what a day", language="en-US"))
+        assert known.modalities["text"].present
+
+
+def _with(bundle: Any, manifest: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(bundle, manifest=manifest)
