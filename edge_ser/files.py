@@ -7,10 +7,14 @@ import os
 import re
 import secrets
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from edge_ser.errors import ConfigError
+
+# A leading dot, a random part and an ending are put around it.
+_LONGEST_NAME: Final = 200
 
 _UNFINISHED: Final = re.compile(r"\..+\.[0-9a-f]{12}\.writing")
 
@@ -26,7 +30,7 @@ def write_atomically(target: Path, content: bytes, *, mode: int = 0o666) -> None
     Raises:
         ConfigError: if the folder is missing, may not be written to, or the disk is full.
     """
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.writing")
+    temporary = target.with_name(f".{shortened(target.name)}.{secrets.token_hex(6)}.writing")
     try:
         # O_EXCL: nobody else's file, nor a link that somebody planted, is written to.
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -35,13 +39,39 @@ def write_atomically(target: Path, content: bytes, *, mode: int = 0o666) -> None
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
+        sync_folder(target.parent)
     except OSError as error:
         raise ConfigError(
             f"cannot write {target}: {error.strerror}; "
             "check that its folder exists, may be written to, and has room"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder last over a power cut; nothing where folders cannot be synced.
+
+    Raises:
+        OSError: if the folder cannot be opened or the disk fails.
+    """
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def shortened(name: str) -> str:
+    """A name that leaves room for a prefix and an ending in the 255 bytes that systems allow."""
+    data = name.encode(errors="surrogateescape")
+    if len(data) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(data).hexdigest()[:12]
+    return f"{data[: _LONGEST_NAME - 13].decode(errors='ignore')}~{digest}"
 
 
 def is_unfinished(path: Path) -> bool:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from edge_ser.bundles.loading import Bundle, load_bundle
-from edge_ser.bundles.schema import MANIFEST_NAME, BundleManifest, FileEntry, Score
+from edge_ser.bundles.loading import Bundle
+from edge_ser.bundles.schema import BundleManifest, Score
 from edge_ser.calibration.fitting.calibrate import Calibration
 from edge_ser.calibration.fitting.result import SubsetFit
-from edge_ser.errors import ConfigError
-from edge_ser.export.bundles.card import model_card
-from edge_ser.export.bundles.derived import check_output
+from edge_ser.export.bundles.derived import check_output, write_changed, written
 from edge_ser.export.trials.held_out import CALIBRATION_PART
 
 REPORT_NAME: Final = "calibration.json"
 DIAGRAM_NAME: Final = "reliability.png"
-
-_CARD_SECTIONS: Final = ("## Scores", "## Calibration")
 
 
 def write_calibrated(
@@ -54,80 +45,40 @@ def write_calibrated(
     """
     if not in_place:
         check_output(output, source)
-    output = output.absolute()
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as folder:
-            fresh = Path(folder) / "new"
-            _fill(source, fresh, calibration, people, diagram)
-            load_bundle(fresh)
-            old = Path(folder) / "old"
-            if output.exists():
-                output.rename(old)
-            try:
-                fresh.rename(output)
-            except OSError:
-                if old.exists():
-                    old.rename(output)
-                raise
-    except OSError as error:
-        raise ConfigError(
-            f"{output} cannot be written: {error.strerror or error}; check permissions and room"
-        ) from error
-    return load_bundle(output)
+
+    def change(folder: Path) -> BundleManifest:
+        return _changed(folder, source.manifest, calibration, people, diagram)
+
+    return write_changed(source, output, change)
 
 
-def _fill(
-    source: Bundle,
+def _changed(
     folder: Path,
+    manifest: BundleManifest,
     calibration: Calibration,
     people: Sequence[str],
     diagram: bytes | None,
-) -> None:
-    folder.mkdir()
-    manifest = source.manifest
-    for entry in manifest.files():
-        target = folder / entry.file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source.path(entry), target)
+) -> BundleManifest:
     report = calibration.report
-    documents = dict(manifest.documents)
-    documents["calibration"] = _written(
-        folder, REPORT_NAME, (report.model_dump_json(indent=1) + "\n").encode()
-    )
+    text = (report.model_dump_json(indent=1) + "\n").encode()
+    documents = {**manifest.documents, "calibration": written(folder, REPORT_NAME, text)}
     documents.pop("reliability", None)
     if diagram is not None:
-        documents["reliability"] = _written(folder, DIAGRAM_NAME, diagram)
+        documents["reliability"] = written(folder, DIAGRAM_NAME, diagram)
     tasks = {_task(fit.subset) for fit in report.fitted}
     scores = [score for score in manifest.scores if score.task not in tasks]
     for fit in report.fitted:
         scores += _scores(fit)
-    splits = {
-        **manifest.splits,
-        f"{report.data.name}, {CALIBRATION_PART}": sorted(people) or [report.data.protocol],
-    }
-    document: dict[str, Any] = manifest.model_dump(mode="json")
-    document |= {
-        "version": report.new_version,
-        "calibration": {s: c.model_dump(mode="json") for s, c in calibration.subsets.items()},
-        "splits": splits,
-        "scores": [score.model_dump(mode="json") for score in scores],
-        "documents": {name: entry.model_dump(mode="json") for name, entry in documents.items()},
-    }
-    checked = BundleManifest.model_validate(document)
-    card = documents.get("card")
-    if card is not None:
-        sizes = {e.file: (folder / e.file).stat().st_size for e in checked.files()}
-        text = _renewed_card((folder / card.file).read_text("utf-8"), checked, sizes)
-        documents["card"] = _written(folder, card.file, text.encode())
-        document["documents"]["card"] = documents["card"].model_dump(mode="json")
-    content = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    (folder / MANIFEST_NAME).write_text(content, "utf-8")
-
-
-def _written(folder: Path, name: str, content: bytes) -> FileEntry:
-    (folder / name).write_bytes(content)
-    return FileEntry(file=name, sha256=hashlib.sha256(content).hexdigest())
+    part = f"{report.data.name}, {CALIBRATION_PART}"
+    return manifest.model_copy(
+        update={
+            "version": report.new_version,
+            "calibration": dict(calibration.subsets),
+            "splits": {**manifest.splits, part: sorted(people) or [report.data.protocol]},
+            "scores": scores,
+            "documents": documents,
+        }
+    )
 
 
 def _task(subset: str) -> str:
@@ -156,22 +107,3 @@ def _scores(fit: SubsetFit) -> list[Score]:
         made("calibration error before", fit.before.calibration_error.value),
         made("calibration error after", fit.after.calibration_error.value),
     ]
-
-
-def _renewed_card(card: str, manifest: BundleManifest, sizes: Mapping[str, int]) -> str:
-    """The card with title, scores and calibration of now; whatever else it says stays."""
-    new = _sections(model_card(manifest, sizes))
-    kept = _sections(card)
-    kept[""] = re.sub(r"\A# .*", f"# {manifest.name} {manifest.version}", kept.get("", ""))
-    for head in _CARD_SECTIONS:
-        kept[head] = new[head]
-    return "".join(kept.values()).rstrip("\n") + "\n"
-
-
-def _sections(text: str) -> dict[str, str]:
-    """The parts of a Markdown text by their second-level headings, each ending in an empty line."""
-    found: dict[str, str] = {}
-    for part in re.split(r"(?m)^(?=## )", text):
-        head = part.split("\n", 1)[0] if part.startswith("## ") else ""
-        found[head] = part.rstrip("\n") + "\n\n"
-    return found

@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from edge_ser.bundles.replacing import recover
 from edge_ser.bundles.schema import (
     MANIFEST_NAME,
     SCHEMA_VERSION,
@@ -89,6 +90,8 @@ def read_manifest(folder: str | os.PathLike[str]) -> Bundle:
             not as the schema wants it.
     """
     root = Path(folder)
+    if not root.exists():
+        recover(root)  # a run that was killed while it replaced the bundle had moved it aside
     if not root.is_dir():
         kind = "is a file, not a folder" if root.exists() else "does not exist"
         raise BundleError(

@@ -5,12 +5,16 @@ Mitchell et al., "Model Cards for Model Reporting", 2019. Every figure comes fro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from edge_ser.bundles.schema import BundleManifest, Score
 
 GRAPHS_HEAD: Final = "## Graphs"
+
+_RENEWED: Final = (GRAPHS_HEAD, "## Scores", "## Calibration")
+"""Sections that tell what a manifest holds now; the others are words that somebody wrote."""
 
 
 def model_card(
@@ -39,7 +43,7 @@ def model_card(
         "",
         manifest.not_for,
         "",
-        *graphs_section(manifest, sizes),
+        *_graphs_section(manifest, sizes),
         "",
         "## Training",
         "",
@@ -81,7 +85,35 @@ def model_card(
     return "\n".join(lines) + "\n"
 
 
-def graphs_section(manifest: BundleManifest, sizes: Mapping[str, int]) -> list[str]:
+def renewed_card(card: str, manifest: BundleManifest, sizes: Mapping[str, int]) -> str:
+    """The card with title, graphs, scores and calibration of now; whatever else it says stays.
+
+    Args:
+        card: as it was.
+        manifest: as it is now.
+        sizes: bytes of each listed file, by its name; the card itself is counted out, as where it
+            was first written.
+    """
+    own = manifest.documents["card"].file
+    new = _sections(model_card(manifest, {f: n for f, n in sizes.items() if f != own}))
+    kept = _sections(card)
+    kept[""] = re.sub(r"\A# .*", f"# {manifest.name} {manifest.version}", kept.get("", ""))
+    for head in _RENEWED:
+        if head in kept:
+            kept[head] = new[head]
+    return "".join(kept.values()).rstrip("\n") + "\n"
+
+
+def _sections(text: str) -> dict[str, str]:
+    """The parts of a Markdown text by their second-level headings, each ending in an empty line."""
+    found: dict[str, str] = {}
+    for part in re.split(r"(?m)^(?=## )", text):
+        head = part.split("\n", 1)[0] if part.startswith("## ") else ""
+        found[head] = part.rstrip("\n") + "\n\n"
+    return found
+
+
+def _graphs_section(manifest: BundleManifest, sizes: Mapping[str, int]) -> list[str]:
     """The lines about graphs, which change when another precision is written into them."""
     return [
         GRAPHS_HEAD,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from edge_ser.bundles.loading import Bundle, load_bundle
+from edge_ser.bundles.replacing import replaced_folder
 from edge_ser.bundles.schema import MANIFEST_NAME, BundleManifest, FileEntry, GraphName, Precision
 from edge_ser.errors import BundleError, ConfigError
-from edge_ser.export.bundles.card import GRAPHS_HEAD, graphs_section
+from edge_ser.export.bundles.card import renewed_card
 
 REPORT_DOCUMENT: Final = "precision"
 REPORT_NAME: Final = "precision.json"
@@ -64,6 +64,49 @@ def check_output(output: Path, source: Bundle) -> None:
         )
 
 
+def write_changed(source: Bundle, output: Path, change: Callable[[Path], BundleManifest]) -> Bundle:
+    """Write a bundle that has the files of another, with changes, whole or not at all.
+
+    A bundle that is already there, be it the source itself, is replaced once the new one is
+    complete and verified.
+
+    Args:
+        source: a verified bundle.
+        output: the new folder; see `check_output`.
+        change: gets the new folder, with every file of the source but the manifest in it; changes
+            what it likes, and gives the manifest of the result.
+
+    Raises:
+        ConfigError: the output cannot be written.
+    """
+    with replaced_folder(output) as fresh:
+        for entry in source.manifest.files():
+            target = fresh / entry.file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source.path(entry), target)
+        manifest = BundleManifest.model_validate(change(fresh).model_dump(mode="json"))
+        card = manifest.documents.get("card")
+        if card is not None:
+            sizes = {e.file: (fresh / e.file).stat().st_size for e in manifest.files()}
+            text = renewed_card((fresh / card.file).read_text("utf-8"), manifest, sizes)
+            entry = written(fresh, card.file, text.encode())
+            documents = {**manifest.documents, "card": entry}
+            manifest = manifest.model_copy(update={"documents": documents})
+        content = manifest.model_dump(mode="json")
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        (fresh / MANIFEST_NAME).write_text(text, "utf-8")
+        load_bundle(fresh)
+    return load_bundle(output)
+
+
+def written(folder: Path, name: str, content: bytes) -> FileEntry:
+    """Write a file of a bundle and give its entry in the manifest."""
+    target = folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+    return FileEntry(file=name, sha256=hashlib.sha256(content).hexdigest())
+
+
 def write_derived(
     source: Bundle,
     output: Path,
@@ -73,8 +116,6 @@ def write_derived(
     version: str | None = None,
 ) -> Bundle:
     """Write a bundle with these graphs and everything else of the source, whole or not at all.
-
-    A bundle that is already there is replaced once the new one is complete and verified.
 
     Args:
         source: a verified bundle.
@@ -87,76 +128,22 @@ def write_derived(
         ConfigError: the output cannot be written, or must not be replaced.
     """
     check_output(output, source)
-    output = output.absolute()
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as folder:
-            fresh = Path(folder) / "new"
-            _fill(source, fresh, graphs, report, version or source.manifest.version)
-            load_bundle(fresh)
-            if output.exists():
-                output.rename(Path(folder) / "old")
-            fresh.rename(output)
-    except OSError as error:
-        raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
-    return load_bundle(output)
 
-
-def _fill(
-    source: Bundle,
-    folder: Path,
-    graphs: Mapping[GraphName, NewGraph],
-    report: Mapping[str, Any],
-    version: str,
-) -> None:
-    manifest = source.manifest
-    changed = {manifest.graphs[name].file for name in graphs}
-    for entry in manifest.files():
-        if entry.file not in changed and entry.file != REPORT_NAME:
-            target = folder / entry.file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source.path(entry), target)
-    entries = dict(manifest.graphs)
-    for name, graph in graphs.items():
-        target = folder / entries[name].file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(graph.content)
-        entries[name] = entries[name].model_copy(
+    def change(folder: Path) -> BundleManifest:
+        manifest = source.manifest
+        entries = dict(manifest.graphs)
+        for name, graph in graphs.items():
+            file = written(folder, entries[name].file, graph.content)
+            update = {"sha256": file.sha256, "precision": graph.precision}
+            entries[name] = entries[name].model_copy(update=update)
+        text = json.dumps(report, indent=1, sort_keys=True).encode()
+        documents = {**manifest.documents, REPORT_DOCUMENT: written(folder, REPORT_NAME, text)}
+        return manifest.model_copy(
             update={
-                "sha256": hashlib.sha256(graph.content).hexdigest(),
-                "precision": graph.precision,
+                "version": version or manifest.version,
+                "graphs": entries,
+                "documents": documents,
             }
         )
-    text = json.dumps(report, indent=1, sort_keys=True).encode()
-    (folder / REPORT_NAME).write_bytes(text)
-    documents = dict(manifest.documents)
-    documents[REPORT_DOCUMENT] = FileEntry(
-        file=REPORT_NAME, sha256=hashlib.sha256(text).hexdigest()
-    )
-    new = manifest.model_copy(
-        update={"version": version, "graphs": entries, "documents": documents}
-    )
-    checked = BundleManifest.model_validate(new.model_dump(mode="json"))
-    card = documents.get("card")
-    if card is not None and (folder / card.file).is_file():
-        entry = _refreshed_card(folder, card.file, checked)
-        checked = checked.model_copy(update={"documents": {**documents, "card": entry}})
-    (folder / MANIFEST_NAME).write_text(checked.model_dump_json(indent=1), "utf-8")
 
-
-def _refreshed_card(folder: Path, file: str, manifest: BundleManifest) -> FileEntry:
-    """Write the card anew with the version, arithmetic and sizes that the bundle has now."""
-    path = folder / file
-    lines = path.read_text("utf-8").split("\n")
-    if lines[0].startswith("# "):
-        lines[0] = f"# {manifest.name} {manifest.version}"
-    heads = [i for i, line in enumerate(lines) if line.startswith("## ")]
-    start = next((i for i in heads if lines[i] == GRAPHS_HEAD), None)
-    if start is not None:
-        end = next((i for i in heads if i > start), len(lines))
-        sizes = {e.file: (folder / e.file).stat().st_size for e in manifest.files()}
-        # The card counts itself out, as where it was first written.
-        del sizes[file]
-        lines[start:end] = [*graphs_section(manifest, sizes), ""]
-        path.write_text("\n".join(lines), "utf-8")
-    return FileEntry(file=file, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    return write_changed(source, output, change)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +15,7 @@ from onnx import TensorProto
 from pydantic import ValidationError
 
 from edge_ser.bundles.loading import Bundle, load_bundle
+from edge_ser.bundles.replacing import replaced_folder
 from edge_ser.bundles.schema import (
     MANIFEST_NAME,
     SCHEMA_VERSION,
@@ -121,12 +120,13 @@ def write_bundle(folder: Path, content: BundleContent) -> Bundle:
     Raises:
         BundleError: if a file is missing or is no graph, the content does not fit the schema, or
             `folder` exists and is no bundle (nothing else is ever overwritten).
+        ConfigError: if the place cannot be written to.
     """
     if folder.exists() and not (folder / MANIFEST_NAME).is_file() and _occupied(folder):
         raise BundleError(
             f"{folder} exists and is no bundle; choose another folder, nothing there is overwritten"
         )
-    with _replacing(folder) as temporary:
+    with replaced_folder(folder) as temporary:
         document = _fill(temporary, content)
         try:
             manifest = BundleManifest.model_validate(document)
@@ -240,29 +240,3 @@ def _sizes(folder: Path, manifest: BundleManifest) -> dict[str, int]:
 
 def _occupied(folder: Path) -> bool:
     return not folder.is_dir() or any(folder.iterdir())
-
-
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder` that takes its name if the block ends without an error."""
-    parent = folder.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=parent))
-    old: Path | None = None
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=parent))
-            folder.replace(old)
-        try:
-            temporary.replace(folder)
-        except OSError:
-            if old is not None:
-                old.replace(folder)
-                old = None
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)

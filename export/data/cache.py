@@ -9,9 +9,8 @@ on where it stopped; a damaged file is computed again.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge_ser.errors import EdgeSerError
 from edge_ser.export.data.items import Item, Problem, content_hash
+from edge_ser.files import write_atomically
 
 Array = npt.NDArray[Any]
 Compute = Callable[[Sequence[Item]], Sequence[Array]]
@@ -151,11 +151,6 @@ class FeatureCache:
 
     @staticmethod
     def _write(path: Path, write: Callable[[Any], Any]) -> None:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                write(file)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        content = io.BytesIO()
+        write(content)
+        write_atomically(path, content.getvalue())

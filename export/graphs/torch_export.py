@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_ser.errors import ConfigError, EngineError
+from edge_ser.files import write_atomically
 
 OPSET: Final = 18
 """ONNX opset of every exported graph: LayerNormalization is one node from 17 on, and ONNX Runtime
@@ -273,13 +273,8 @@ def _require(parity: Parity, tolerance: float, what: str, reference: str) -> Non
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its name if the block ends without an error."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".onnx", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    """A temporary file whose content `path` gets if the block ends without an error."""
+    with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
+        temporary = Path(folder) / path.name
         yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        write_atomically(path, temporary.read_bytes())

@@ -10,9 +10,7 @@ of the default bundle. Graphs stay as they are; everything is computed by the ru
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -22,10 +20,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from edge_ser.bundles.loading import Bundle, load_bundle
-from edge_ser.bundles.schema import MANIFEST_NAME, BundleManifest
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import EdgeSerError, MediaError
-from edge_ser.export.bundles.derived import check_output
+from edge_ser.export.bundles.derived import check_output, write_changed
 from edge_ser.export.data.ravdess import read_ravdess
 from edge_ser.export.data.sound import Samples, read_sound
 from edge_ser.export.data.splits import PARTS, published_ravdess_folds
@@ -53,21 +50,7 @@ def add_adaptation(source: Bundle, data: Path, output: Path, console: Console) -
     changed = manifest.model_copy(
         update={"adaptation": fitted.section, "scores": [*scores, *fitted.scores]}
     )
-    checked = BundleManifest.model_validate(changed.model_dump(mode="json"))
-    output = output.absolute()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as folder:
-        fresh = Path(folder) / "new"
-        for entry in manifest.files():
-            target = fresh / entry.file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source.path(entry), target)
-        (fresh / MANIFEST_NAME).write_text(checked.model_dump_json(indent=1), "utf-8")
-        load_bundle(fresh)
-        if output.exists():
-            output.rename(Path(folder) / "old")
-        fresh.rename(output)
-    return load_bundle(output)
+    return write_changed(source, output, lambda _: changed)
 
 
 def fit_for_runtime(

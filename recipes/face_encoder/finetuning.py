@@ -34,6 +34,7 @@ from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.pictures import read_pictures
 from edge_ser.export.examples.picture_augmentation import PictureAugmentation
+from edge_ser.files import write_atomically
 from recipes.face_encoder.cnn import FaceCnn, load_face_encoder, save_face_encoder
 from recipes.face_encoder.data import FaceBatch, FaceBatches, face_parts
 
@@ -194,7 +195,7 @@ def finetune_face(
         raise ConfigError(
             f"{output} holds a run with another configuration; choose a new folder, or remove it"
         )
-    file.write_text(content, encoding="utf-8")
+    write_atomically(file, content.encode())
     lightning.seed_everything(config.seed, verbose=False)
     counts = np.bincount(train.labels, minlength=len(EMOTIONS)).tolist()
     task = FaceTask(encoder, config, counts, config.epochs * len(train))
@@ -309,7 +310,7 @@ def main(arguments: list[str] | None = None) -> None:
         encoder = finetune_face(encoder, train, held_out, given.output, config)
     report = json.dumps(score_faces(encoder, test), indent=2)
     given.output.mkdir(parents=True, exist_ok=True)
-    (given.output / "scores.json").write_text(report + "\n", encoding="utf-8")
+    write_atomically(given.output / "scores.json", (report + "\n").encode())
     _log.info(report)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edge_ser.files import write_atomically
 from recipes.pitch_scorer.corpus import FITTING, HELD_OUT, Frames, load_corpus
 from recipes.pitch_scorer.scorer_network import BANDS, DELAY, PAST, ScorerNetwork, as_text, losses
 
@@ -118,12 +119,12 @@ def main() -> None:
 
     def report(step: int, voicing: float, pitch: float, network: ScorerNetwork) -> None:
         # Written as it goes, so that a fit that is interrupted leaves weights behind.
-        arguments.output.write_text(as_text(network), encoding="ascii")
+        write_atomically(arguments.output, as_text(network).encode())
         print(f"{step} steps: voicing {voicing:.4f}, pitch {pitch:.4f}", flush=True)
 
     corpus = load_corpus(arguments.corpus, FITTING, arguments.shards)
     network = fit(corpus, arguments.steps, report=report, stop=arguments.stop)
-    arguments.output.write_text(as_text(network), encoding="ascii")
+    write_atomically(arguments.output, as_text(network).encode())
     print(json.dumps(held_out_losses(network, load_corpus(arguments.corpus, HELD_OUT, 1))))
 
 

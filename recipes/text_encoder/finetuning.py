@@ -27,6 +27,7 @@ from edge_ser.errors import ConfigError
 from edge_ser.export.data.text_tables import read_goemotions
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, load_text_encoder, load_tokenizer
 from edge_ser.export.graphs.torch_export import run_graph
+from edge_ser.files import write_atomically
 from recipes.text_encoder.data import (
     LabelledTexts,
     TextBatches,
@@ -294,7 +295,7 @@ def main(arguments: list[str] | None = None) -> None:
         model = finetune_text(train, given.output, config)
     report = json.dumps(score_texts(model, test, given.graph), indent=2)
     name = "scores.json" if given.graph is None else f"scores-{given.graph.stem}.json"
-    (given.output / name).write_text(report + "\n", encoding="utf-8")
+    write_atomically(given.output / name, (report + "\n").encode())
     _log.info(report)
 
 
@@ -305,7 +306,7 @@ def _guard_configuration(file: Path, config: TextFinetuning) -> None:
             f"{file.parent} holds a run with another configuration; choose a new folder, or "
             "remove it"
         )
-    file.write_text(content, encoding="utf-8")
+    write_atomically(file, content.encode())
 
 
 if __name__ == "__main__":

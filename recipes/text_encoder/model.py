@@ -18,6 +18,7 @@ from torch.nn import functional
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.encoders.text import TextEncoder, load_text_encoder
+from edge_ser.files import write_atomically
 from recipes.text_encoder.data import TextBatch
 from recipes.text_encoder.metrics import choose_thresholds, f1_per_label
 
@@ -61,7 +62,7 @@ class TextEmotionModel(nn.Module):
         )
         thresholds = [float(value) for value in self.get_buffer("thresholds")]
         config = {"labels": list(self.labels), "thresholds": thresholds}
-        (folder / HEAD_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        write_atomically(folder / HEAD_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
 
 def load_text_emotion_model(folder: Path) -> TextEmotionModel:

@@ -75,7 +75,7 @@ def test_the_recognizer_decides_as_the_evaluation_scored(exported: Exported) -> 
     ).folds[0]
     with EdgeRecognizer(exported.bundle) as recognizer:
         for index in (0, 2):
-            decision = recognizer.recognize(exported.data / found.names[index])
+            decision = recognizer.recognize(exported.data / found.names[index], speech_gate=False)
             mine = [decision.probabilities[label] for label in found.labels]
             assert np.allclose(mine, np.exp(found.log_probabilities[index]), atol=1e-6)
 
@@ -139,7 +139,7 @@ def test_what_a_fusion_never_learnt_is_never_decided_on(tmp_path: Path) -> None:
     assert bundle.manifest.audio_width == 72
     with EdgeRecognizer(bundle) as recognizer:
         clip = run.folds[0].names[0]
-        heard = recognizer.recognize(data / clip)
+        heard = recognizer.recognize(data / clip, speech_gate=False)
         row = np.exp(run.folds[0].log_probabilities[0])
         assert np.allclose(list(heard.probabilities.values()), row, atol=2e-3)
         spoken = recognizer.recognize(
