@@ -104,11 +104,14 @@ def _onnxruntime() -> Finding:
     advice = "pip install onnxruntime"
     if importlib.util.find_spec("onnxruntime") is None:
         return Finding("onnxruntime", "missing", "", advice)
-    module = importlib.import_module("onnxruntime")
-    providers = ", ".join(
-        p.removesuffix("ExecutionProvider") for p in module.get_available_providers()
+    from edge_ser.runtime.onnxruntime_sessions import available_providers, onnxruntime
+
+    providers = ", ".join(p.removesuffix("ExecutionProvider") for p in available_providers())
+    return Finding(
+        "onnxruntime",
+        "there",
+        f"{onnxruntime().__version__}; providers: {providers}; its reports of usage are off",
     )
-    return Finding("onnxruntime", "there", f"{module.__version__}; providers: {providers}")
 
 
 def _cuda() -> Finding:

@@ -20,6 +20,7 @@ from edge_ser.media.media import VideoFrame
 from edge_ser.pipeline.fusion import Fusion
 from edge_ser.pipeline.timing import StageTimer
 from edge_ser.runtime.backend import is_tensorrt, open_session
+from edge_ser.runtime.engine_cache import EngineCache
 from edge_ser.runtime.session import FloatTensor, Session
 from edge_ser.runtime.shape_profiles import graph_shapes
 
@@ -74,6 +75,8 @@ class Encoders:
                     entry.outputs,
                     backend=backend,
                     threads=threads,
+                    cache=EngineCache(),
+                    sha256=entry.sha256,
                     shapes=graph_shapes(manifest, name) if is_tensorrt(backend) else None,
                 )
                 stack.callback(session.close)

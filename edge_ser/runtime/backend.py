@@ -44,6 +44,7 @@ def open_session(
     *,
     threads: int = 1,
     cache: EngineCache | None = None,
+    sha256: str | None = None,
     shapes: Shapes | None = None,
     device: int = 0,
     build_missing: bool = False,
@@ -60,6 +61,7 @@ def open_session(
         threads: threads that one run may use on the CPU.
         cache: where compiled or optimised forms of the graph are kept. For ONNX Runtime, None
             keeps none; for TensorRT, None is the default folder.
+        sha256: of the graph's file, where it is known; a cache needs it.
         shapes: shapes of every input that the engine must take, see
             `edge_ser.runtime.shape_profiles`; only TensorRT needs them.
         device: index of the CUDA device, for TensorRT.
@@ -80,7 +82,13 @@ def open_session(
     from edge_ser.runtime.onnxruntime import OnnxRuntimeSession
 
     return OnnxRuntimeSession(
-        path, inputs, outputs, providers=_PROVIDERS[backend], threads=threads, cache=cache
+        path,
+        inputs,
+        outputs,
+        providers=_PROVIDERS[backend],
+        threads=threads,
+        cache=cache,
+        sha256=sha256,
     )
 
 

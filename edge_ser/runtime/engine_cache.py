@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -82,6 +83,13 @@ class EngineCache:
     def __init__(self, folder: Path | None = None) -> None:
         """Use `folder` (default: `default_cache_folder`); it is made at the first store."""
         self.folder = default_cache_folder() if folder is None else folder
+
+    def writable(self) -> bool:
+        """Whether an entry can probably be stored: the folder, or what will hold it, says so."""
+        place = self.folder
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
 
     def load(self, key: EngineKey) -> bytes | None:
         """The blob for `key`, or None if there is none.

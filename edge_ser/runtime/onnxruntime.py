@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from edge_ser.bundles.schema import TensorSpec
 from edge_ser.errors import EngineError
+from edge_ser.runtime.onnxruntime_sessions import (
+    CPU,
+    Provider,
+    available_providers,
+    open_graph,
+)
 from edge_ser.runtime.session import Tensor
 from edge_ser.runtime.tensor_check import check_declared, check_inputs
 
 if TYPE_CHECKING:
     from edge_ser.runtime.engine_cache import EngineCache
-
-CPU: Final = "CPUExecutionProvider"
 
 _PACKAGES: Final[Mapping[str, str]] = {
     "CUDAExecutionProvider": "onnxruntime-gpu",
@@ -52,9 +56,10 @@ class OnnxRuntimeSession:
         inputs: Mapping[str, TensorSpec] | None = None,
         outputs: Mapping[str, TensorSpec] | None = None,
         *,
-        providers: Sequence[str | tuple[str, Mapping[str, Any]]] = (CPU,),
+        providers: Sequence[Provider] = (CPU,),
         threads: int = 1,
         cache: EngineCache | None = None,
+        sha256: str | None = None,
     ) -> None:
         """Load the graph.
 
@@ -67,6 +72,7 @@ class OnnxRuntimeSession:
             threads: intra-op threads, 1 or more.
             cache: where the optimised form of the graph is kept between runs (CPU provider only:
                 others compile for themselves); None optimises at every start.
+            sha256: of the file, where it is known; None reads the file to find out.
 
         Raises:
             EngineError: the file is missing or no valid graph, a provider is not installed or
@@ -81,7 +87,7 @@ class OnnxRuntimeSession:
             raise EngineError(f"{path}: there is no such graph file; check the bundle's folder")
         _require_providers(names)
         self._path = path
-        self._session = _open(path, providers, names, threads, cache)
+        self._session = _open(path, providers, names, threads, cache, sha256)
         self._check_providers(names)
         found_in = _specs(self._session.get_inputs(), path)
         found_out = _specs(self._session.get_outputs(), path)
@@ -152,13 +158,6 @@ def short_name(provider: str) -> str:
     return provider.removesuffix("ExecutionProvider")
 
 
-def available_providers() -> list[str]:
-    """Execution providers of the installed ONNX Runtime, its own order of preference."""
-    import onnxruntime
-
-    return [str(p) for p in onnxruntime.get_available_providers()]
-
-
 def _require_providers(names: Sequence[str]) -> None:
     installed = available_providers()
     for name in names:
@@ -178,46 +177,17 @@ def _require_providers(names: Sequence[str]) -> None:
 
 def _open(
     path: Path,
-    providers: Sequence[str | tuple[str, Mapping[str, Any]]],
+    providers: Sequence[Provider],
     names: Sequence[str],
     threads: int,
     cache: EngineCache | None,
+    sha256: str | None,
 ) -> Any:
-    import onnxruntime as ort
+    if cache is None or list(names) != [CPU]:
+        return open_graph(path, threads=threads, providers=providers)
+    from edge_ser.runtime.onnxruntime_cache import cached_graph
 
-    def start(graph: Path | bytes, *, optimise: bool, write_to: Path | None) -> Any:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        level = ort.GraphOptimizationLevel
-        options.graph_optimization_level = (
-            level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
-        )
-        if write_to is not None:
-            options.optimized_model_filepath = str(write_to)
-        source = graph if isinstance(graph, bytes) else str(graph)
-        arguments = [p if isinstance(p, str) else (p[0], dict(p[1])) for p in providers]
-        session = ort.InferenceSession(source, sess_options=options, providers=arguments)
-        session.disable_fallback()
-        return session
-
-    try:
-        if cache is None or list(names) != [CPU]:
-            return start(path, optimise=True, write_to=None)
-        from edge_ser.runtime.onnxruntime_cache import cached_graph
-
-        return cached_graph(path, cache, start)
-    except EngineError:
-        raise
-    except Exception as error:
-        raise EngineError(
-            f"{path}: ONNX Runtime {ort.__version__} cannot load this graph with "
-            f"{', '.join(names)}: {error}"
-        ) from error
+    return cached_graph(path, cache, threads=threads, sha256=sha256)
 
 
 def _specs(nodes: Sequence[Any], path: Path) -> dict[str, TensorSpec]:

@@ -12,48 +12,51 @@ import platform
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from edge_ser.errors import EngineError
 from edge_ser.files import file_sha256
 from edge_ser.runtime.engine_cache import EngineCache, EngineKey
+from edge_ser.runtime.onnxruntime_sessions import onnxruntime, open_graph
 
 _LOG = logging.getLogger(__name__)
 
 
-class Starter(Protocol):
-    """Opens a session over a file or bytes."""
-
-    def __call__(self, graph: Path | bytes, *, optimise: bool, write_to: Path | None) -> Any:
-        """Open it, optionally optimising, optionally writing the optimised graph."""
-
-
-def cached_graph(path: Path, engines: EngineCache, start: Starter) -> Any:
+def cached_graph(
+    path: Path, engines: EngineCache, *, threads: int = 1, sha256: str | None = None
+) -> Any:
     """A session over `path`, from the cache if its optimised form is there, else into it.
 
-    A damaged or unusable entry is replaced, and a cache that cannot be written only costs time;
-    both are logged as warnings.
-    """
-    import onnxruntime
+    A damaged or unusable entry is replaced, which is logged as a warning; a cache that cannot be
+    written costs nothing.
 
+    Args:
+        path: the ONNX file.
+        engines: the cache.
+        threads: intra-op threads, 1 or more.
+        sha256: of the file, where it is known.
+
+    Raises:
+        EngineError: if the graph cannot be loaded.
+    """
     key = EngineKey(
         graph=path.stem,
-        graph_sha256=file_sha256(path),
+        graph_sha256=sha256 or file_sha256(path),
         backend="onnxruntime",
-        backend_version=onnxruntime.__version__,
+        backend_version=onnxruntime().__version__,
         device=processor(),
     )
     try:
         blob = engines.load(key)
         if blob is not None:
-            return start(blob, optimise=False, write_to=None)
+            return open_graph(blob, str(path), threads=threads, optimise="none")
     except EngineError as error:
         _LOG.warning("%s; optimising the graph again", error)
-    except Exception as error:
-        _LOG.warning("%s: the optimised graph does not load (%s); making it again", path, error)
+    if not engines.writable():
+        return open_graph(path, threads=threads)
     with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
         written = Path(folder) / "optimised.onnx"
-        session = start(path, optimise=True, write_to=written)
+        session = open_graph(path, threads=threads, write_to=written)
         try:
             engines.store(key, written.read_bytes(), {"kind": "optimised graph"})
         except (EngineError, OSError) as error:

@@ -21,7 +21,7 @@ from edge_ser.media.arrays import checked_samples
 from edge_ser.media.clip import Clip, Samples
 from edge_ser.media.samples import full_scale
 from edge_ser.media.transcript import Transcript, Word
-from edge_ser.speech.small_graph import open_graph
+from edge_ser.runtime.onnxruntime_sessions import open_graph
 from edge_ser.speech.voice_activity import FRAME, SpeechSegmenter, SpeechSpan
 
 LANGUAGE: Final = "en"
@@ -67,8 +67,8 @@ class SpeechToText:
                     'pip install "edge-ser[asr]", or name another folder'
                 )
         self._pieces = _vocabulary(folder / _VOCABULARY)
-        self._encoder = open_graph(folder / _ENCODER, threads)
-        self._decoder = open_graph(folder / _DECODER, threads)
+        self._encoder = open_graph(folder / _ENCODER, threads=threads)
+        self._decoder = open_graph(folder / _DECODER, threads=threads)
         self._caches = [
             i.name for i in self._decoder.get_inputs() if i.name.startswith("past_key_values")
         ]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
 from edge_ser.media.clip import Samples
-from edge_ser.speech.small_graph import open_graph
+from edge_ser.runtime.onnxruntime_sessions import open_graph
 
 FRAME: Final = 512
 """Samples that one probability stands for: 32 ms."""

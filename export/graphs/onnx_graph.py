@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from edge_ser.errors import EngineError
+from edge_ser.runtime.onnxruntime_sessions import open_graph
 
 FLOAT: Final = TensorProto.FLOAT
 FLOAT16: Final = TensorProto.FLOAT16
@@ -64,23 +65,10 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         EngineError: ONNX Runtime cannot load the graph.
     """
-    import onnxruntime as ort
-
     with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
         target = Path(folder) / "basic.onnx"
-        options = ort.SessionOptions()
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(target)
-        options.log_severity_level = 4
-        options.intra_op_num_threads = 1
-        try:
-            ort.InferenceSession(
-                model.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            raise EngineError(
-                f"graph {model.graph.name!r}: ONNX Runtime cannot load it: {error}"
-            ) from error
+        name = f"graph {model.graph.name!r}"
+        open_graph(model.SerializeToString(), name, optimise="basic", write_to=target)
         folded = onnx.load_model(str(target))
     _restore_shapes(folded.graph.input, model.graph.input)
     _restore_shapes(folded.graph.output, model.graph.output)

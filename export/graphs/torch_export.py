@@ -15,12 +15,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
 from edge_ser.errors import ConfigError, EngineError
 from edge_ser.files import write_atomically
+from edge_ser.runtime.onnxruntime_sessions import open_graph
 
 OPSET: Final = 18
 """ONNX opset of every exported graph: LayerNormalization is one node from 17 on, and ONNX Runtime
@@ -137,13 +137,8 @@ def run_graph(
     Raises:
         EngineError: if ONNX Runtime cannot load or run it.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(
-            str(graph), options, providers=["CPUExecutionProvider"]
-        )
+        session = open_graph(graph)
         names = list(outputs) if outputs is not None else None
         return [list(session.run(names, dict(inputs))) for inputs in examples]
     except Exception as error:  # the binding raises a dozen kinds of its own

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import onnx
 
 from edge_ser.errors import EngineError
+from edge_ser.runtime.onnxruntime_sessions import open_graph
 
 Sample = Mapping[str, npt.NDArray[Any]]
 
@@ -44,21 +45,11 @@ class Evaluated:
         Raises:
             EngineError: it does not load.
         """
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if exact:
-            options.add_session_config_entry("session.x64quantprecision", "1")
-        try:
-            self._session = ort.InferenceSession(
-                model.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            raise EngineError(f"graph {model.graph.name!r} does not load: {error}") from error
+        self._session = open_graph(
+            model.SerializeToString(),
+            f"graph {model.graph.name!r}",
+            settings={"session.x64quantprecision": "1"} if exact else None,
+        )
         self._name = model.graph.name
 
     def __call__(self, sample: Sample) -> list[npt.NDArray[np.float32]]:

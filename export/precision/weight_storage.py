@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_ser.errors import EngineError
 from edge_ser.export.graphs.onnx_graph import load_model
 from edge_ser.export.precision.int8.embeddings import to_int8_embeddings
+from edge_ser.runtime.onnxruntime_sessions import onnxruntime
 
 _SMALLEST: Final = 256
 _HALF_LARGEST: Final = 65504.0
@@ -85,6 +86,7 @@ def quantize_dynamic(
     Raises:
         EngineError: if the graph cannot be read or quantised.
     """
+    onnxruntime()  # nothing is reported
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization import quantize_dynamic as quantize_matrices
 

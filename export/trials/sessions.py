@@ -19,6 +19,7 @@ from edge_ser.frontends.video import FaceFrontend
 from edge_ser.runtime.backend import check_backend, is_tensorrt, open_session
 from edge_ser.runtime.closing import ClosedOnExit
 from edge_ser.runtime.engine_cache import EngineCache
+from edge_ser.runtime.onnxruntime_sessions import onnxruntime
 from edge_ser.runtime.session import Session
 from edge_ser.runtime.shape_profiles import graph_shapes
 
@@ -60,8 +61,6 @@ class VariantSessions(ClosedOnExit):
     @cached_property
     def key(self) -> dict[str, Any]:
         """Everything about the variant that decides what its graphs answer here."""
-        import onnxruntime
-
         return {
             "bundle": self.bundle.digest,
             "precision": self.variant.precision,
@@ -70,7 +69,7 @@ class VariantSessions(ClosedOnExit):
             "int8_clips": None if self._int8_clips is None else _digest_of_set(self._int8_clips),
             "edge_ser": __version__,
             "kernels": _digest(Path(kernels.__file__)),
-            "onnxruntime": onnxruntime.__version__,
+            "onnxruntime": onnxruntime().__version__,
         }
 
     @cached_property

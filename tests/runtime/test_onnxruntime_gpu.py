@@ -9,7 +9,7 @@ import pytest
 
 from edge_ser.errors import EngineError
 from edge_ser.runtime.backend import open_session
-from edge_ser.runtime.onnxruntime import available_providers
+from edge_ser.runtime.onnxruntime_sessions import available_providers
 
 pytestmark = pytest.mark.gpu
 

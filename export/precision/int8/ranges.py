@@ -16,6 +16,7 @@ from onnx import helper
 
 from edge_ser.errors import ConfigError, EngineError
 from edge_ser.export.graphs import onnx_graph as og
+from edge_ser.runtime.onnxruntime_sessions import open_graph
 
 Method = Literal["minmax", "entropy", "percentile"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
@@ -102,8 +103,6 @@ class _observed:  # noqa: N801 - used as a function
     """Runs a graph and gives its inner tensors."""
 
     def __init__(self, model: onnx.ModelProto, names: Sequence[str]) -> None:
-        import onnxruntime as ort
-
         model = og.copy_of(model)
         present = {value.name for value in model.graph.output}
         self._inputs = {v.name for v in model.graph.input} & set(names)
@@ -115,15 +114,7 @@ class _observed:  # noqa: N801 - used as a function
                 value = helper.make_tensor_value_info(name, og.FLOAT, None)
                 model.graph.output.append(value)
         self._names = [n for n in names if n not in self._inputs]
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            self._session = ort.InferenceSession(
-                model.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            raise EngineError(f"graph {model.graph.name!r} does not load: {error}") from error
+        self._session = open_graph(model.SerializeToString(), f"graph {model.graph.name!r}")
         self._graph = model.graph.name
 
     def __call__(self, sample: Sample) -> dict[str, npt.NDArray[Any]]:

@@ -16,6 +16,7 @@ import onnx
 from edge_ser.errors import ConfigError, EngineError
 from edge_ser.export.graphs import onnx_graph as og
 from edge_ser.export.precision.int8.ranges import Range
+from edge_ser.runtime.onnxruntime_sessions import onnxruntime
 
 OPERATORS: Final = ("Conv", "MatMul", "Gemm")
 
@@ -56,6 +57,7 @@ def to_int8_tensorrt(
         ConfigError: an excluded node or a range is missing.
         EngineError: the result is no valid graph.
     """
+    onnxruntime()  # nothing is reported
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
@@ -105,6 +107,7 @@ def tensors_data(ranges: Mapping[str, Range], needed: Collection[str], graph: st
     Raises:
         ConfigError: a needed tensor has no range.
     """
+    onnxruntime()  # nothing is reported
     from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
 
     missing = [name for name in needed if name not in ranges]

@@ -1,0 +1,104 @@
+"""The one place that imports ONNX Runtime and opens its sessions.
+
+Its wheels for Linux and macOS report usage: a process that opens a session writes an identity of
+the device under the cache folder and looks its maker's host up. That is turned off before the
+library is loaded, and again through its own call, for whoever imports it from here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, Literal
+
+from edge_ser.errors import EngineError
+
+CPU: Final = "CPUExecutionProvider"
+
+Optimisation = Literal["all", "basic", "none"]
+Provider = str | tuple[str, Mapping[str, Any]]
+"""The name of an execution provider, or its name with its options."""
+
+_LOG_NOTHING: Final = 4  # fatal errors only: every other one is raised
+
+
+@cache
+def onnxruntime() -> ModuleType:
+    """The library, with its reports of usage turned off."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime as library
+
+    library.disable_telemetry_events()
+    module: ModuleType = library
+    return module
+
+
+def open_graph(
+    graph: Path | bytes,
+    name: str | None = None,
+    *,
+    threads: int = 1,
+    optimise: Optimisation = "all",
+    providers: Sequence[Provider] = (CPU,),
+    write_to: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Any:
+    """Open an ONNX graph for ``session.run``.
+
+    Defaults are those of a small model on an edge CPU that shares its cores: one intra-op thread,
+    no spinning (spinning threads of several sessions steal each other's cores), every graph
+    optimisation, and no fall-back to another provider.
+
+    Args:
+        graph: the ONNX or ORT file, or its bytes.
+        name: of the graph in messages; None takes the file's.
+        threads: intra-op threads, 1 or more.
+        optimise: ``none`` runs the graph as it is; ``basic`` keeps to its operators.
+        providers: execution providers in order of preference.
+        write_to: file that the optimised graph is written to.
+        settings: further entries of the session's configuration.
+
+    Raises:
+        EngineError: if the file is missing or is no graph that ONNX Runtime can run.
+    """
+    if isinstance(graph, Path) and not graph.is_file():
+        raise EngineError(f"{graph}: there is no such graph file; check the folder")
+    library = onnxruntime()
+    options = library.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = library.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = _LOG_NOTHING
+    own = {"session.intra_op.allow_spinning": "0", "session.inter_op.allow_spinning": "0"}
+    for key, value in {**own, **(settings or {})}.items():
+        options.add_session_config_entry(key, value)
+    level = library.GraphOptimizationLevel
+    options.graph_optimization_level = {
+        "all": level.ORT_ENABLE_ALL,
+        "basic": level.ORT_ENABLE_BASIC,
+        "none": level.ORT_DISABLE_ALL,
+    }[optimise]
+    if write_to is not None:
+        options.optimized_model_filepath = str(write_to)
+    named = [p if isinstance(p, str) else (p[0], dict(p[1])) for p in providers]
+    try:
+        session = library.InferenceSession(
+            graph if isinstance(graph, bytes) else str(graph), options, providers=named
+        )
+    except Exception as error:  # it raises classes of its own, without a common base
+        asked = ", ".join(p if isinstance(p, str) else p[0] for p in providers)
+        what = name or (str(graph) if isinstance(graph, Path) else "the graph")
+        raise EngineError(
+            f"{what}: ONNX Runtime {library.__version__} cannot load this graph with {asked}: "
+            f"{error}"
+        ) from error
+    session.disable_fallback()
+    return session
+
+
+def available_providers() -> list[str]:
+    """Execution providers of the installed ONNX Runtime, its own order of preference."""
+    return [str(p) for p in onnxruntime().get_available_providers()]
