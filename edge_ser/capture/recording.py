@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edge_ser.capture.passing_sink import PassingSink
 from edge_ser.capture.sources import Sink
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
@@ -23,12 +24,12 @@ PICTURES: Final = "pictures"
 DECISIONS: Final = "decisions.jsonl"
 
 
-class Recording(ClosedOnExit):
+class Recording(PassingSink, ClosedOnExit):
     """A sink that hands everything on to another and writes it down on the way.
 
     The folder gets ``sound.wav`` (16-bit mono at the source's rate), ``pictures/<time>.jpg`` and
-    ``decisions.jsonl``; times are capture times in 16 kHz samples. Should the disk refuse, the
-    stream goes on and `error` tells.
+    ``decisions.jsonl``, in which the words that counted stand; times are capture times in 16 kHz
+    samples. Should the disk refuse, the stream goes on and `error` tells.
 
     Thread contract: every method from any thread.
     """
@@ -54,7 +55,7 @@ class Recording(ClosedOnExit):
             (folder / DECISIONS).chmod(0o600)
         except OSError as error:
             raise ConfigError(f"cannot record to {folder}: {error.strerror}") from error
-        self._sink = sink
+        super().__init__(sink)
         self._folder = folder
         self._lock = threading.Lock()
         self._sound: wave.Wave_write | None = None
@@ -73,7 +74,7 @@ class Recording(ClosedOnExit):
     ) -> bool:
         """Hand sound on and write it down; sound that changes its rate is no longer written."""
         self._write(lambda: self._write_sound(np.asarray(samples), sample_rate))
-        return self._sink.push_audio(samples, capture_time, sample_rate, timeout=timeout)
+        return super().push_audio(samples, capture_time, sample_rate, timeout=timeout)
 
     def push_video(
         self, frame: Picture, capture_time: int | None = None, *, timeout: float = 0.0
@@ -81,11 +82,7 @@ class Recording(ClosedOnExit):
         """Hand a picture on and write it down."""
         if capture_time is not None:
             self._write(lambda: self._write_picture(frame, capture_time))
-        return self._sink.push_video(frame, capture_time, timeout=timeout)
-
-    def push_text(self, words: str, start: int, end: int, *, final: bool = True) -> bool:
-        """Hand words on; those that counted stand in the decisions."""
-        return self._sink.push_text(words, start, end, final=final)
+        return super().push_video(frame, capture_time, timeout=timeout)
 
     def note(self, decision: LiveDecision) -> None:
         """Write a decision down."""

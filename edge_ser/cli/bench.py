@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from edge_ser.cli.options import AsJson
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import MediaError
 
@@ -27,7 +28,7 @@ def _bench() -> None:
 
 @app.command("kernels", epilog="A complete command: edge-ser bench kernels --rounds 31 --json")
 def kernels(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     rounds: Annotated[
         int, typer.Option(min=1, max=1000, help="Runs of every implementation, in turn.")
     ] = 15,

@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from edge_ser.cli.options import AsJson
+
 if TYPE_CHECKING:
     from edge_ser.bundles.schema import Score
 
@@ -31,7 +33,7 @@ def _folder(path: Path | None) -> Path:
 @app.command(epilog="A complete command: edge-ser bundle show")
 def show(
     path: PathArgument = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print what a bundle holds, what it was trained on, and how well it does."""
     from edge_ser.bundles.loading import read_manifest

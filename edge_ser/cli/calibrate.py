@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from edge_ser.cli.options import AcceptLeak, AsJson
 from edge_ser.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,16 +41,14 @@ def calibrate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many clips of each modality.")
     ] = None,
-    accept_leak: Annotated[
-        bool, typer.Option("--accept-leak", help="Take people of the training too, and say so.")
-    ] = False,
+    accept_leak: AcceptLeak = False,
     diagrams: Annotated[
         bool, typer.Option("--diagrams/--no-diagrams", help="Draw reliability diagrams.")
     ] = True,
     resume: Annotated[
         Path | None, typer.Option(help="Folder that lets an interrupted run go on.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fit temperature, biases and abstention of every subset of modalities; write a new version.
 

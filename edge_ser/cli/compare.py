@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from edge_ser.cli.options import AsJson, BackendNames, Int8Clips, PrecisionNames
 from edge_ser.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -24,20 +25,15 @@ def compare(
     bundle: Annotated[
         Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle's folder.")
     ] = None,
-    backends: Annotated[str, typer.Option(help="Backends, with commas.")] = "onnxruntime",
-    precisions: Annotated[
-        str,
-        typer.Option(help="bundle, fp32, fp16, int8, int8-fp16, with commas; first is reference."),
-    ] = "fp32,bundle",
+    backends: BackendNames = "onnxruntime",
+    precisions: PrecisionNames = "fp32,bundle",
     clips: Annotated[
         Path | None, typer.Option(help="Folder of clips of held-out people, for accuracy.")
     ] = None,
-    calibration: Annotated[
-        Path | None, typer.Option(help="Folder of clips that int8 ranges are measured on.")
-    ] = None,
+    calibration: Int8Clips = None,
     limit: Annotated[int | None, typer.Option(help="At most so many clips.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often times are taken.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    as_json: AsJson = False,
     gate: Annotated[
         bool, typer.Option("--gate", help="Exit with 1 if a precision fails the gate.")
     ] = False,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from edge_ser.cli.options import AsJson
+
 _MARKS = {"there": "[green]there[/]", "missing": "[yellow]missing[/]", "broken": "[red]broken[/]"}
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at Python, backends, devices and weights; exit code 2 if the runtime cannot work.
 

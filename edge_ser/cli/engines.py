@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from edge_ser.cli.options import AsJson
 from edge_ser.runtime.engine_cache import EngineCache
 
 app = typer.Typer(help="Look into the cache of engines, or empty it.", no_args_is_help=True)
@@ -23,7 +24,7 @@ FolderOption = Annotated[
 @app.command("list", epilog="A complete command: edge-ser engines list")
 def list_(
     engines: FolderOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List what was compiled, for which device and by which release, newest first."""
     cache = EngineCache(engines)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from edge_ser.cli.options import AsJson, BackendName, SpeechWeights, TokenCache
 from edge_ser.cli.train import require_training
 from edge_ser.constants import MODALITIES, Modality
 from edge_ser.errors import ConfigError
@@ -49,12 +50,10 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(help="Folder for scores.md, scores.json and pictures.")
     ] = None,
-    backend: Annotated[str, typer.Option(help="What runs a bundle's graphs.")] = "onnxruntime",
-    cache: Annotated[Path | None, typer.Option(help="Folder of encoded tokens.")] = None,
-    speech: Annotated[
-        Path | None, typer.Option(help="Whisper weights [default: the installed package].")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    backend: BackendName = "onnxruntime",
+    cache: TokenCache = None,
+    speech: SpeechWeights = None,
+    as_json: AsJson = False,
 ) -> None:
     """Score a model: every label, confusion, people, sexes, and each modality removed.
 

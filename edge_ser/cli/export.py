@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from edge_ser.cli.options import SpeechWeights, TokenCache
 from edge_ser.cli.train import require_training
 
 
@@ -32,10 +33,8 @@ def export(
     licence: Annotated[
         str | None, typer.Option(help="Of the weights [default: names the data's].")
     ] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder of encoded tokens.")] = None,
-    speech: Annotated[
-        Path | None, typer.Option(help="Whisper weights [default: the installed package].")
-    ] = None,
+    cache: TokenCache = None,
+    speech: SpeechWeights = None,
 ) -> None:
     """Export a trained fusion and its encoders, prove every graph, write a bundle.
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from edge_ser.cli.options import BackendName, BundleFolder
+
 app = typer.Typer(
     help="Speaker profiles: statistics of a person's voice, never sound.", no_args_is_help=True
 )
@@ -20,8 +22,8 @@ def enroll(
     profile: Annotated[
         Path, typer.Option(help="Where it goes; one that is there is gone on from.")
     ],
-    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder.")] = None,
-    backend: Annotated[str, typer.Option(help="What runs the graphs.")] = "onnxruntime",
+    bundle: BundleFolder = None,
+    backend: BackendName = "onnxruntime",
 ) -> None:
     """Make the profile of a person from clips; the person must have agreed."""
     from edge_ser.recognizer import EdgeRecognizer

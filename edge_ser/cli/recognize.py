@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from edge_ser.cli.options import AsJson, BackendName, BundleFolder, PersonProfile, SpeechGate
 from edge_ser.constants import MODALITIES
 
 if TYPE_CHECKING:
@@ -28,18 +29,14 @@ def recognize(
     asr: Annotated[
         bool, typer.Option("--asr", help="Transcribe on this device when there is no transcript.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the clip to this .png, .svg or .pdf file.")
     ] = None,
-    profile: Annotated[
-        Path | None, typer.Option(help="Profile of the person who speaks (edge-ser profile).")
-    ] = None,
-    speech_gate: Annotated[
-        bool, typer.Option(help="Whether sound in which nobody speaks counts as absent.")
-    ] = True,
-    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder.")] = None,
-    backend: Annotated[str, typer.Option(help="What runs the graphs.")] = "onnxruntime",
+    profile: PersonProfile = None,
+    speech_gate: SpeechGate = True,
+    bundle: BundleFolder = None,
+    backend: BackendName = "onnxruntime",
 ) -> None:
     """Recognise the emotion of a clip from its sound, words and faces.
 

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from edge_ser.cli.options import AcceptLeak, BackendNames, BundleFolder, Int8Clips, PrecisionNames
 from edge_ser.errors import ConfigError, MissingExtraError
 
 EXIT_BUDGET = 4
@@ -21,15 +22,12 @@ def report(
     output: Annotated[Path, typer.Option(help="The page; its data go beside it as .json.")] = Path(
         "report.html"
     ),
-    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder.")] = None,
+    bundle: BundleFolder = None,
     data: Annotated[
         Path | None, typer.Option(help="Labelled clips of held-out people; without: latency alone.")
     ] = None,
-    precisions: Annotated[
-        str,
-        typer.Option(help="bundle, fp32, fp16, int8, int8-fp16, with commas; first is reference."),
-    ] = "bundle",
-    backends: Annotated[str, typer.Option(help="Backends, with commas.")] = "onnxruntime",
+    precisions: PrecisionNames = "bundle",
+    backends: BackendNames = "onnxruntime",
     budget: Annotated[
         str, typer.Option(help="Limits, with commas: latency_p99=150,ece=0.08,accuracy_drop=1.0")
     ] = "",
@@ -56,17 +54,12 @@ def report(
     clip: Annotated[
         Path | None, typer.Option(help="Clip that latency is measured with [default: the demo].")
     ] = None,
-    int8_clips: Annotated[
-        Path | None,
-        typer.Option("--calibration", help="Folder of clips that int8 ranges are measured on."),
-    ] = None,
+    int8_clips: Int8Clips = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many labelled clips.")] = 500,
     robustness: Annotated[
         bool, typer.Option(help="With --data: also noise, dim light, wrong words, offset.")
     ] = True,
-    accept_leak: Annotated[
-        bool, typer.Option("--accept-leak", help="Take people of the training; marked as such.")
-    ] = False,
+    accept_leak: AcceptLeak = False,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
 ) -> None:
     """Measure a bundle on this device and write one page: verdict, pictures, tables.

@@ -9,14 +9,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from edge_ser.cli.options import DataSets, TokenCache
 from edge_ser.errors import MissingExtraError
 
 
 def train(
     config: Annotated[Path, typer.Argument(help="A training configuration (YAML).")],
-    data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
+    data: DataSets,
     output: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder of encoded tokens.")] = None,
+    cache: TokenCache = None,
 ) -> None:
     """Train every fold of a configuration and score it on people it never saw.
 

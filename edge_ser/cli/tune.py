@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from edge_ser.cli.options import DataSets, TokenCache
 from edge_ser.cli.train import require_training
 
 
 def tune(
     search: Annotated[Path, typer.Argument(help="A search (YAML): base, grid, cross_validation.")],
-    data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
+    data: DataSets,
     output: Annotated[Path | None, typer.Option(help="Folder of the search.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder of encoded tokens.")] = None,
+    cache: TokenCache = None,
     address: Annotated[
         str | None,
         typer.Option(help="Of an existing Ray cluster [default: Ray on this machine alone]."),

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge_ser.capture.passing_sink import PassingSink
 from edge_ser.capture.sources import Sink
 from edge_ser.clock import monotonic_samples
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import EdgeSerError
-from edge_ser.media.clip import Picture, Samples, check_positive
+from edge_ser.media.clip import Samples, check_positive
 from edge_ser.media.samples import mono_full_scale, resampler_from
 from edge_ser.media.transcript import Word
 from edge_ser.runtime.closing import ClosedOnExit
@@ -132,7 +133,7 @@ class LiveTranscript:
         return Heard(words, final, begin + span.start, begin + span.stop)
 
 
-class TranscribingSink(ClosedOnExit):
+class TranscribingSink(PassingSink, ClosedOnExit):
     """Hands everything on to another sink, and adds the words that it hears.
 
     Sound is handed on at once; the words are found on a thread of its own and pushed when they
@@ -148,7 +149,7 @@ class TranscribingSink(ClosedOnExit):
         Raises:
             ConfigError, EngineError: as `LiveTranscript`.
         """
-        self._sink = sink
+        super().__init__(sink)
         self._transcript = LiveTranscript(listener, guess_seconds=guess_seconds)
         self._chunks: queue.Queue[tuple[npt.NDArray[Any], int, int] | None] = queue.Queue(_QUEUE)
         self._resampler: Resampler | None = None
@@ -175,23 +176,13 @@ class TranscribingSink(ClosedOnExit):
         sound = np.asarray(samples)
         if capture_time is None:
             capture_time = monotonic_samples() - len(sound) * SAMPLE_RATE // sample_rate
-        taken = self._sink.push_audio(sound, capture_time, sample_rate, timeout=timeout)
+        taken = super().push_audio(sound, capture_time, sample_rate, timeout=timeout)
         if taken and not self._closed:
             try:
                 self._chunks.put((sound.copy(), capture_time, sample_rate), timeout=timeout or 0.0)
             except queue.Full:
                 self.dropped_samples += len(sound)
         return taken
-
-    def push_video(
-        self, frame: Picture, capture_time: int | None = None, *, timeout: float = 0.0
-    ) -> bool:
-        """Hand a picture on."""
-        return self._sink.push_video(frame, capture_time, timeout=timeout)
-
-    def push_text(self, words: str, start: int, end: int, *, final: bool = True) -> bool:
-        """Hand words on that came from elsewhere."""
-        return self._sink.push_text(words, start, end, final=final)
 
     def close(self) -> None:
         """Transcribe what waits, and end; the other sink stays open. A second call does nothing."""

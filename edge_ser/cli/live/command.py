@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,13 +13,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from edge_ser.cli.options import BackendName, BundleFolder, SpeechGate
+from edge_ser.errors import ConfigError
+
 if TYPE_CHECKING:
-    from edge_ser.capture.sources import LiveSource, Sink
+    from edge_ser.capture.sources import Sink
     from edge_ser.cli.live.view import Meter
-    from edge_ser.media.transcript import Transcript
+    from edge_ser.live.session import LiveSession
     from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.result import LiveDecision
-    from edge_ser.stream import EmotionStream
+
+_ASK = (
+    "edge-ser will listen and look, and estimate emotions of whoever is there. Where this is\n"
+    "allowed at all, everybody in front of the devices must know of it and agree. Nothing is\n"
+    "stored or sent{unless}.\nHas everybody agreed?"
+)
+
+Show = Callable[["LiveDecision"], bool]
+"""Shows a decision; False once the user closed the window."""
 
 
 def live(
@@ -42,9 +55,7 @@ def live(
     window: Annotated[float, typer.Option(help="Seconds that a decision looks at.")] = 3.0,
     hop: Annotated[float, typer.Option(help="Seconds between decisions.")] = 0.5,
     smoothing: Annotated[str, typer.Option(help="off, light or strong.")] = "light",
-    speech_gate: Annotated[
-        bool, typer.Option(help="Whether sound without speech counts as absent.")
-    ] = True,
+    speech_gate: SpeechGate = True,
     enroll: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="Learn a person's voice from so much speech."),
@@ -61,21 +72,19 @@ def live(
         bool,
         typer.Option("--yes-i-have-consent", help="Everybody in front of the devices agreed."),
     ] = False,
-    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder.")] = None,
-    backend: Annotated[str, typer.Option(help="What runs the graphs.")] = "onnxruntime",
+    bundle: BundleFolder = None,
+    backend: BackendName = "onnxruntime",
 ) -> None:
     """Recognise emotion live from microphone and camera, or from a file as if it happened now.
 
     A complete command: edge-ser live --replay clip.mp4 --json
     """
-    from edge_ser.capture.recording import Recording
-    from edge_ser.cli.live.profile import LiveProfile
-    from edge_ser.cli.live.sources import Wanted, ask_consent, make_sources, start
     from edge_ser.cli.live.view import Meter
-    from edge_ser.errors import CaptureError
+    from edge_ser.live.session import LiveOptions, LiveSession
+    from edge_ser.live.sources import SourceOptions, make_sources
     from edge_ser.recognizer import EdgeRecognizer
 
-    wanted = Wanted(
+    sources = SourceOptions(
         microphone=mic,
         camera=camera,
         listen=listen,
@@ -85,137 +94,124 @@ def live(
         url=url,
         pcm=pcm,
         pcm_rate=pcm_rate,
-        transcript=_words(transcript, replay),
     )
+    options = LiveOptions(
+        sources=sources,
+        transcript=transcript,
+        asr=asr,
+        window=window,
+        hop=hop,
+        smoothing=smoothing,  # type: ignore[arg-type]
+        speech_gate=speech_gate,
+        profile=profile,
+        enroll=enroll,
+        record=record,
+    )
+    make_sources(sources)  # what does not go together is said before anybody is asked
+    if sources.live:
+        _ask_consent(consent, record)
     notes = Console(stderr=True, highlight=False)
-    sources = make_sources(wanted)
-    if wanted.live:
-        ask_consent(consent, record)
+    meters: list[Meter] = []
+
+    def watch(sink: Sink) -> Sink:
+        meters.append(Meter(sink))
+        return meters[-1]
+
+    def tell(line: str) -> None:
+        notes.print(line, style="yellow", markup=False)
+
     with ExitStack() as stack:
         recognizer = stack.enter_context(EdgeRecognizer(bundle, backend=backend))
-        person = LiveProfile(recognizer.bundle, profile, enroll)
-        stream = stack.enter_context(
-            recognizer.stream(
-                window=window,
-                hop=hop,
-                smoothing=smoothing,  # type: ignore[arg-type]
-                speech_gate=speech_gate,
-                consent=True,  # a replay needs none, and everything else was asked for above
-                profile=person.profile,
-            )
+        session = stack.enter_context(
+            LiveSession(recognizer, options, consent=True, tell=tell, watch=watch)
         )
-        sink: Sink = stream
-        recording = None
-        if record is not None:
-            sink = recording = stack.enter_context(Recording(sink, record))
-            notes.print(f"[bold red]RECORDING[/] sound, pictures and decisions to {record}")
-        sink = meter = Meter(sink)
-        ending = ExitStack()
-        if asr:
-            sink = _transcribing(sink, ending)
-        for source in sources:
-            stack.callback(source.stop)
-        person.begin(stream, notes)
-        needed = not wanted.live or mic is not None or camera is not None or not (listen and look)
-        for line in start(sources, sink, all_needed=needed):
-            notes.print(line, style="yellow", markup=False)
-        threading.Thread(target=_close_at_end, args=(sources, ending, stream), daemon=True).start()
-        preview = None if headless or as_json else _preview(recognizer, meter, notes)
+        show = stack.enter_context(_Terminal(session, meters[0], as_json=as_json))
+        preview = None if headless or as_json else _preview(recognizer, meters[0], notes)
         try:
-            for decision in _shown(stream, sources, meter, preview, as_json=as_json):
-                if recording is not None:
-                    recording.note(decision)
-                person.look(notes)
-            person.end(notes)
+            for decision in _until_terminated(session):
+                show(decision)
+                if preview is not None and not preview(decision):
+                    break
         except KeyboardInterrupt:
             notes.print("stopped")
-    failed = [s for s in sources if s.health.state == "failed" and s.health.error]
-    if failed:
-        raise CaptureError("; ".join(f"{s.name}: {s.health.error}" for s in failed))
-    if recording is not None and recording.error is not None:
-        notes.print(recording.error, style="red", markup=False)
 
 
-def _words(path: Path | None, replay: Path | None) -> Transcript | None:
-    """Words with times for a replay; words without times cannot be said at their time."""
-    from edge_ser.errors import ConfigError
-    from edge_ser.media.transcript import find_sidecar, read_transcript
+def _ask_consent(given: bool, record: Path | None) -> None:
+    """Make sure that the people in front of the devices agreed.
 
-    if path is not None and replay is None:
-        raise ConfigError("--transcript belongs to --replay; live words come from --asr")
-    found = path if path is not None else (find_sidecar(replay) if replay is not None else None)
-    if found is None:
-        return None
-    words = read_transcript(found)
-    if path is not None and not words.words:
-        raise ConfigError(f"{path} has no times: a replay needs an .srt, .vtt or .json transcript")
-    return words
-
-
-def _transcribing(sink: Sink, ending: ExitStack) -> Sink:
-    from edge_ser.speech.live_transcript import TranscribingSink
-    from edge_ser.speech.speech_to_text import SpeechToText
-
-    return ending.enter_context(TranscribingSink(sink, SpeechToText()))
+    Raises:
+        ConfigError: if they did not, or nobody can be asked.
+    """
+    if given:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "a microphone or a camera needs the consent of everybody in front of it, and nobody "
+            "can be asked here: run again with --yes-i-have-consent once they have agreed"
+        )
+    unless = "" if record is None else f", but for the recording in {record}"
+    if not typer.confirm(_ASK.format(unless=unless)):
+        raise ConfigError("without consent nothing is recorded")
 
 
-def _close_at_end(sources: Sequence[LiveSource], ending: ExitStack, stream: EmotionStream) -> None:
-    """Close the stream when every source has ended, so that what waits is still decided."""
-    for source in sources:
-        source.wait()
-    ending.close()
-    stream.close()
+def _until_terminated(session: LiveSession) -> Iterator[LiveDecision]:
+    """The session's decisions; SIGTERM ends it as Ctrl-C does: what is recorded is whole."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield from session
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield from session
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _preview(recognizer: EdgeRecognizer, meter: Meter, notes: Console) -> _Preview | None:
-    from edge_ser.cli.live.preview import why_no_window
+class _Terminal:
+    """Shows decisions as lines of JSON, or as one screen that is drawn again and again."""
+
+    def __init__(self, session: LiveSession, meter: Meter, *, as_json: bool) -> None:
+        from rich.live import Live
+
+        self._session = session
+        self._meter = meter
+        console = Console(highlight=False)
+        self._screen = None if as_json else Live(console=console, auto_refresh=False)
+
+    def __enter__(self) -> Callable[[LiveDecision], None]:
+        if self._screen is not None:
+            self._screen.__enter__()
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        if self._screen is not None:
+            self._screen.stop()
+
+    def _show(self, decision: LiveDecision) -> None:
+        from edge_ser.cli.live.view import view
+
+        if self._screen is None:
+            typer.echo(decision.to_json())
+        else:
+            level = self._meter.level_dbfs()
+            self._screen.update(view(decision, level, self._session.sources), refresh=True)
+
+
+def _preview(recognizer: EdgeRecognizer, meter: Meter, notes: Console) -> Show | None:
+    """Shows the newest picture with the faces that the front-end finds in it; None: no window."""
+    from edge_ser.cli.live.preview import annotated, show, why_no_window
 
     reason = why_no_window()
     if reason is not None:
         notes.print(f"no preview window: {reason} (--headless says nothing of it)", style="dim")
         return None
-    return _Preview(recognizer, meter)
+    faces = recognizer.encoders.face_frontend
 
+    def update(decision: LiveDecision) -> bool:
+        image = meter.picture()
+        return image is None or show(annotated(image, faces.faces(image), decision.steady_label))
 
-class _Preview:
-    """Shows the newest picture with the faces that the front-end finds in it."""
-
-    def __init__(self, recognizer: EdgeRecognizer, meter: Meter) -> None:
-        self._faces = recognizer.encoders.face_frontend
-        self._meter = meter
-
-    def update(self, decision: LiveDecision) -> bool:
-        """Show a decision; False once the user closed the window."""
-        from edge_ser.cli.live.preview import annotated, show
-
-        image = self._meter.picture()
-        if image is None:
-            return True
-        return show(annotated(image, self._faces.faces(image), decision.steady_label))
-
-
-def _shown(
-    stream: EmotionStream,
-    sources: Sequence[LiveSource],
-    meter: Meter,
-    preview: _Preview | None,
-    *,
-    as_json: bool,
-) -> Iterator[LiveDecision]:
-    """Show every decision, then give it; ends with the stream, or when the window is closed."""
-    from rich.live import Live
-
-    from edge_ser.cli.live.view import view
-
-    screen = None if as_json else Live(console=Console(highlight=False), auto_refresh=False)
-    with ExitStack() as stack:
-        if screen is not None:
-            stack.enter_context(screen)
-        for decision in stream:
-            if screen is None:
-                typer.echo(decision.to_json())
-            else:
-                screen.update(view(decision, meter.level_dbfs(), sources), refresh=True)
-            yield decision
-            if preview is not None and not preview.update(decision):
-                return
+    return update

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from edge_ser.capture.passing_sink import PassingSink
 from edge_ser.capture.sources import Sink, Source
 from edge_ser.constants import MODALITIES, SAMPLE_RATE
 from edge_ser.media.clip import Picture
@@ -21,14 +22,14 @@ from edge_ser.result import LiveDecision, StreamHealth
 _QUIETEST = -60.0
 
 
-class Meter:
+class Meter(PassingSink):
     """A sink that hands everything on and remembers the level and the newest picture.
 
     Thread contract: every method from any thread.
     """
 
     def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+        super().__init__(sink)
         self._lock = threading.Lock()
         self._peak = 0.0
         self._picture: Picture | None = None
@@ -46,7 +47,7 @@ class Meter:
         finite = np.nan_to_num(np.abs(values), posinf=0.0)
         with self._lock:
             self._peak = max(self._peak, float(finite.max(initial=0.0)))
-        return self._sink.push_audio(samples, capture_time, sample_rate, timeout=timeout)
+        return super().push_audio(samples, capture_time, sample_rate, timeout=timeout)
 
     def push_video(
         self, frame: Picture, capture_time: int | None = None, *, timeout: float = 0.0
@@ -54,11 +55,7 @@ class Meter:
         """Hand a picture on."""
         with self._lock:
             self._picture = frame
-        return self._sink.push_video(frame, capture_time, timeout=timeout)
-
-    def push_text(self, words: str, start: int, end: int, *, final: bool = True) -> bool:
-        """Hand words on."""
-        return self._sink.push_text(words, start, end, final=final)
+        return super().push_video(frame, capture_time, timeout=timeout)
 
     def level_dbfs(self) -> float:
         """Highest peak since the last call, in dB relative to full scale, at least -60."""

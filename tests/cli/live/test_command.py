@@ -15,12 +15,13 @@ from fixtures.bundle_factory import make_bundle
 from fixtures.stream_simulation import Simulation, SinkLog
 from rich.console import Console
 
+from edge_ser.cli.live.command import _ask_consent
 from edge_ser.cli.live.preview import annotated
-from edge_ser.cli.live.sources import Wanted, ask_consent, make_sources
 from edge_ser.cli.live.view import Meter, view
 from edge_ser.cli.main import EXIT_USER_ERROR, main
 from edge_ser.errors import ConfigError
 from edge_ser.frontends.faces import Face
+from edge_ser.live.sources import SourceOptions, make_sources
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -98,10 +99,10 @@ def test_somebody_who_can_be_asked_is_asked(
 
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     if agreed:
-        ask_consent(False, None)
+        _ask_consent(False, None)
     else:
         with pytest.raises(ConfigError, match="without consent"):
-            ask_consent(False, None)
+            _ask_consent(False, None)
 
 
 def test_a_missing_file_is_one_clear_line(run: Run, tiny: Path) -> None:
@@ -114,12 +115,12 @@ def test_a_missing_file_is_one_clear_line(run: Run, tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        (Wanted(replay=Path("a"), url="rtsp://b/c"), "choose one"),
-        (Wanted(replay=Path("a"), camera="0"), "do not go with"),
-        (Wanted(listen=False, look=False), "nothing to do"),
+        (SourceOptions(replay=Path("a"), url="rtsp://b/c"), "choose one"),
+        (SourceOptions(replay=Path("a"), camera="0"), "do not go with"),
+        (SourceOptions(listen=False, look=False), "nothing to do"),
     ],
 )
-def test_what_does_not_go_together_is_refused(wanted: Wanted, said: str) -> None:
+def test_what_does_not_go_together_is_refused(wanted: SourceOptions, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         make_sources(wanted)
 

@@ -1,4 +1,4 @@
-"""`edge-ser live --enroll`: the profile that a run begins with, or makes."""
+"""The profile that a live session begins with, or makes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edge_ser.errors import ConfigError
 from edge_ser.speaker.profile import Profile, adaptation_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Callable
 
     from edge_ser.bundles.loading import Bundle
     from edge_ser.stream import EmotionStream
@@ -58,19 +58,19 @@ class LiveProfile:
         elif not file.absolute().parent.is_dir():
             raise ConfigError(f"the folder of {file} does not exist: make it first")
 
-    def begin(self, stream: EmotionStream, notes: Console) -> None:
+    def begin(self, stream: EmotionStream, tell: Callable[[str], None]) -> None:
         """Start to listen, if that was asked for."""
         if self._seconds is None:
             return
         self._enrolment = stream.enroll(self._seconds, extend=self.profile)
         if self.profile is not None:
-            notes.print(
+            tell(
                 f"{self._file} is gone on from ({self.profile.seconds:.0f} s of speech); for "
                 "another person name another file"
             )
-        notes.print(f"enrolling: {self._ask}, {self._seconds:g} s without the pauses")
+        tell(f"enrolling: {self._ask}, {self._seconds:g} s without the pauses")
 
-    def look(self, notes: Console) -> None:
+    def look(self, tell: Callable[[str], None]) -> None:
         """Tell how far the enrolment is; save the profile once there is one."""
         enrolment = self._enrolment
         if enrolment is None:
@@ -80,18 +80,18 @@ class LiveProfile:
             profile = enrolment.result(0)
             if self._file is not None:
                 profile.save(self._file)
-            notes.print(f"enrolled: {profile.seconds:.1f} s of speech in {self._file}")
+            tell(f"enrolled: {profile.seconds:.1f} s of speech in {self._file}")
         elif enrolment.heard_seconds >= self._told + 1:
             self._told = enrolment.heard_seconds
-            notes.print(f"enrolling: {self._told:.0f} of {enrolment.wanted_seconds:g} s")
+            tell(f"enrolling: {self._told:.0f} of {enrolment.wanted_seconds:g} s")
 
-    def end(self, notes: Console) -> None:
+    def end(self, tell: Callable[[str], None]) -> None:
         """The stream has ended.
 
         Raises:
             CaptureError: if too little was said to make a profile.
         """
-        self.look(notes)
+        self.look(tell)
         if self._enrolment is not None:
             self._enrolment.result(5)
-            self.look(notes)
+            self.look(tell)

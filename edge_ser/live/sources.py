@@ -1,29 +1,20 @@
-"""Which sources `edge-ser live` listens to and looks at, and whether it may."""
+"""Which sources a live session listens to and looks at."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import typer
 
 from edge_ser.capture.sources import LiveSource, Sink
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError, ConfigError, MissingExtraError
 from edge_ser.media.transcript import Transcript
 
-_ASK = (
-    "edge-ser will listen and look, and estimate emotions of whoever is there. Where this is\n"
-    "allowed at all, everybody in front of the devices must know of it and agree. Nothing is\n"
-    "stored or sent{unless}.\nHas everybody agreed?"
-)
-
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the user asked for."""
+class SourceOptions:
+    """What was asked for; nothing asked for is the usual microphone and the first camera."""
 
     microphone: str | None = None
     camera: str | None = None
@@ -43,30 +34,13 @@ class Wanted:
         return self.replay is None
 
     @property
-    def ends(self) -> bool:
-        """Whether the sources end by themselves."""
-        return (self.replay is not None and not self.loop) or self.pcm
+    def named(self) -> bool:
+        """Whether somebody named what to use, so that what cannot be opened is an error."""
+        device = self.microphone is not None or self.camera is not None
+        return not self.live or device or not (self.listen and self.look)
 
 
-def ask_consent(given: bool, record: Path | None) -> None:
-    """Make sure that the people in front of the devices agreed.
-
-    Raises:
-        ConfigError: if they did not, or nobody can be asked.
-    """
-    if given:
-        return
-    if not sys.stdin.isatty():
-        raise ConfigError(
-            "a microphone or a camera needs the consent of everybody in front of it, and nobody "
-            "can be asked here: run again with --yes-i-have-consent once they have agreed"
-        )
-    unless = "" if record is None else f", but for the recording in {record}"
-    if not typer.confirm(_ASK.format(unless=unless)):
-        raise ConfigError("without consent nothing is recorded")
-
-
-def make_sources(wanted: Wanted) -> list[LiveSource]:
+def make_sources(wanted: SourceOptions) -> list[LiveSource]:
     """Make the sources that were asked for; none is opened yet.
 
     Raises:
@@ -120,7 +94,7 @@ def start(sources: Sequence[LiveSource], sink: Sink, *, all_needed: bool) -> lis
     return missing
 
 
-def _devices(wanted: Wanted) -> list[LiveSource]:
+def _devices(wanted: SourceOptions) -> list[LiveSource]:
     sources: list[LiveSource] = []
     if wanted.listen:
         from edge_ser.capture.microphone import MicrophoneSource

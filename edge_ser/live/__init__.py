@@ -1,0 +1,1 @@
+"""One live session: sources in, decisions out, with recording, words and enrolment."""
