@@ -119,7 +119,8 @@ def _find_installed() -> None:
     here = Path(__file__).resolve().parent
     for entry in sys.path:
         other = Path(entry or ".").resolve() / "edge_ser"
-        if other != here and any(other.glob("_kernels.*[!i]")):
+        whole = (other / "__init__.py").is_file() and any(other.glob("_kernels.*[!i]"))
+        if whole and other != here:
             __path__[:] = [str(other)]
             return
     raise ImportError(

@@ -91,6 +91,9 @@ class PushedClock:
         self._now = start
         self._lock = threading.Lock()
 
+    def __repr__(self) -> str:
+        return f"<PushedClock at {self.now()} samples>"
+
     def now(self) -> int:
         """The latest moment that was pushed or set."""
         return self._now

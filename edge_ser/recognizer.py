@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edge_ser.bundles.loading import Bundle, load_bundle
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.errors import ConfigError, MediaError
+from edge_ser.errors import BundleError, ConfigError, MediaError
 from edge_ser.media.clip import Clip, check_positive, sample_count
 from edge_ser.media.media import clip_from_arrays, open_clip
 from edge_ser.media.transcript import (
@@ -78,10 +78,30 @@ class EdgeRecognizer(ClosedOnExit):
             ConfigError: if the backend's name is unknown.
         """
         self.bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+        self._backend = backend
+        self._threads = threads
         self._encoders = Encoders(self.bundle, backend, threads)
         self._speech_to_text: SpeechToText | None = None
         self._speech_to_text_lock = threading.Lock()
         self._closed = False
+
+    def __repr__(self) -> str:
+        manifest = self.bundle.manifest
+        precision = "+".join(dict.fromkeys(g.precision for g in manifest.graphs.values()))
+        return (
+            f"<EdgeRecognizer {manifest.name} {manifest.version} on {self._backend}, {precision}: "
+            f"{', '.join(manifest.labels)}{', closed' if self._closed else ''}>"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """For process pools: the bundle is opened and verified anew on the other side.
+
+        Raises:
+            ConfigError: if the recognizer is closed.
+        """
+        _ = self.encoders
+        bundle = self.bundle
+        return _reopened, (str(bundle.folder), bundle.digest, self._backend, self._threads)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -350,6 +370,13 @@ class EdgeRecognizer(ClosedOnExit):
         for segment in clip.segments(DEFAULT_WINDOW, None if clip.has_audio else 1.0):
             stop = segment.stop
         return stop
+
+
+def _reopened(folder: str, digest: str, backend: str, threads: int) -> EdgeRecognizer:
+    bundle = load_bundle(folder)
+    if bundle.digest != digest:
+        raise BundleError(f"{folder} is another bundle than the recognizer was made with")
+    return EdgeRecognizer(bundle, backend=backend, threads=threads)
 
 
 @contextmanager

@@ -40,6 +40,9 @@ class Window:
     start: int
     end: int
 
+    def __repr__(self) -> str:
+        return f"<Window {self.start / SAMPLE_RATE:.2f} to {self.end / SAMPLE_RATE:.2f} s>"
+
     def to_dict(self) -> dict[str, Any]:
         """Samples, and the same in seconds for people."""
         return {
@@ -82,6 +85,13 @@ class Decision:
     """What a person should know about this answer: what was wrong with the file, which channel."""
     timing_ms: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds of each stage that ran for this decision, and `total` on the wall clock."""
+
+    def __repr__(self) -> str:
+        kind = type(self).__name__
+        span = f"{self.window.start / SAMPLE_RATE:.1f} to {self.window.end / SAMPLE_RATE:.1f} s"
+        if self.label is None:
+            return f"<{kind} abstains, {span}: {self.abstain_reason}>"
+        return f"<{kind} {self.label} {self.confidence:.2f} from {'+'.join(self.present)}, {span}>"
 
     @property
     def confidence(self) -> float:
@@ -151,12 +161,16 @@ class StreamHealth:
     load: str = ""
     """What is left out at present because the machine is too slow; empty when nothing is."""
 
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name} {value}" for name, value in asdict(self).items() if value)
+        return f"<StreamHealth: {told or 'nothing went wrong'}>"
+
     def to_dict(self) -> dict[str, Any]:
         """A dictionary that JSON can hold."""
         return asdict(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LiveDecision(Decision):
     """A decision of a live stream. Its window counts from the stream's first capture time."""
 

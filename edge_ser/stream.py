@@ -92,6 +92,13 @@ class EmotionStream(ClosedOnExit):
         self._thread = threading.Thread(target=self._work, name="edge-ser-stream", daemon=True)
         self._thread.start()
 
+    def __repr__(self) -> str:
+        options = self._options
+        window, hop = options.window / SAMPLE_RATE, options.hop / SAMPLE_RATE
+        state = "closed" if self.closed else "open"
+        name = self._bundle.manifest.name
+        return f"<EmotionStream of {name}: {window:g} s every {hop:g} s, {state}>"
+
     @property
     def consent(self) -> bool:
         """Whether the people in front of the devices agreed; live devices are not opened without.

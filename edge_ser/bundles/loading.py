@@ -48,6 +48,10 @@ class Bundle:
     digest: str
     """SHA-256 of `bundle.json`; as it lists the hashes of all files, it stands for the whole."""
 
+    def __repr__(self) -> str:
+        manifest = self.manifest
+        return f"<Bundle {manifest.name} {manifest.version} ({self.digest[:12]}) in {self.folder}>"
+
     @property
     def reference(self) -> BundleReference:
         """Name, version and hash, as decisions carry them."""

@@ -109,6 +109,9 @@ class LiveSource(ABC):
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._name}: {self.health.state}>"
+
     @property
     def name(self) -> str:
         """What a user calls the source."""

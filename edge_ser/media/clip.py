@@ -125,6 +125,14 @@ class Clip(ClosedOnExit):
         self.absent = absent
         """Why the sound or the pictures are not there, for each that is not."""
 
+    def __repr__(self) -> str:
+        tracks = [t for t in ("audio", "video") if t not in self.absent]
+        known = self.duration is not None
+        length = f"{(self.duration or 0) / SAMPLE_RATE:.1f} s" if known else "unknown length"
+        count = len(self.warnings)
+        warned = f", {count} warning{'s' * (count > 1)}: {self.warnings[0]}" if count else ""
+        return f"<{type(self).__name__} {self.name}: {length}, {'+'.join(tracks)}{warned}>"
+
     @property
     def has_audio(self) -> bool:
         """Whether the clip has sound."""

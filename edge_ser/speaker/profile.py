@@ -58,6 +58,10 @@ class Profile:
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
 
+    def __repr__(self) -> str:
+        graph = self.acoustic_sha256[:12]
+        return f"<Profile of {self.seconds:.1f} s of speech for the acoustic graph {graph}>"
+
     @classmethod
     def made(cls, bundle: Bundle, seen: RunningStatistics, samples: int) -> Profile:
         """Make a profile of what was seen with a bundle.
