@@ -1,9 +1,9 @@
 """The compiled kernels: sound in, frames out.
 
-* `LogMel`, `Mfcc`, `LogEnergy`, `Prosody`: frames of a sound; `Pitch`: f0, voicing, harmonicity.
+* `LogMel`, `Mfcc`, `LogEnergy`: frames of a sound; `Pitch`: f0, voicing, harmonicity.
 * `Resampler`: any rational change of the sample rate.
 * `Aligner`: sound, picture and word features with their own clocks, on one grid of frames.
-* `Deltas`, `RunningNormalizer`: frames in, frames out. `whisper_normalize`: one window.
+* `whisper_normalize`: one window of log-mel frames.
 
 Every streaming class has the same methods: ``accept(samples)`` and ``finish()`` return the frames
 that became complete, float32 ``[n, dim]``; ``reset()`` starts over; ``compute(samples)`` does a
@@ -27,22 +27,16 @@ from edge_ser._kernels import (
     Aligner,
     AlignerOptions,
     ClockEstimate,
-    DeltaOptions,
-    Deltas,
     LogEnergy,
     LogEnergyOptions,
     LogMel,
     MelOptions,
     Mfcc,
     MfccOptions,
-    NormalizerOptions,
     Pitch,
     PitchOptions,
-    Prosody,
-    ProsodyOptions,
     Resampler,
     ResamplerOptions,
-    RunningNormalizer,
     SourceCounters,
     SourceOptions,
     simd_levels,
@@ -55,22 +49,16 @@ __all__ = [
     "Aligner",
     "AlignerOptions",
     "ClockEstimate",
-    "DeltaOptions",
-    "Deltas",
     "LogEnergy",
     "LogEnergyOptions",
     "LogMel",
     "MelOptions",
     "Mfcc",
     "MfccOptions",
-    "NormalizerOptions",
     "Pitch",
     "PitchOptions",
-    "Prosody",
-    "ProsodyOptions",
     "Resampler",
     "ResamplerOptions",
-    "RunningNormalizer",
     "SourceCounters",
     "SourceOptions",
     "simd_levels",

@@ -9,10 +9,10 @@
 #include <thread>
 #include <vector>
 
-#include "alignment/fixture.h"
-#include "test_support/allocation_count.h"
 #include "alignment/clock_simulation.h"
+#include "alignment/fixture.h"
 #include "doctest/doctest.h"
+#include "test_support/allocation_count.h"
 
 using namespace edge_ser;
 using namespace edge_ser::fixture;

@@ -6,8 +6,8 @@
 #include <optional>
 #include <vector>
 
-#include "alignment/fixture.h"
 #include "alignment/clock_simulation.h"
+#include "alignment/fixture.h"
 #include "doctest/doctest.h"
 
 using namespace edge_ser;

@@ -264,7 +264,7 @@ constexpr const char* kAlignerDoc =
 
 }  // namespace
 
-void bind_alignment(py::module_& m) {
+void bind_aligner(py::module_& m) {
   bindings::bind_options<SourceOptions>(
       m, "SourceOptions",
       "One source of an `Aligner`. Times are in media ticks where not said "

@@ -34,24 +34,4 @@ Samples::Samples(const py::object& samples) {
   view_ = {array_.data(), static_cast<std::size_t>(array_.size())};
 }
 
-Frames::Frames(const py::object& frames, std::size_t dim) {
-  if (!py::isinstance<py::array>(frames)) {
-    throw py::type_error("frames must be a numpy array of float32 or float64, not " +
-                         std::string(py::str(py::type::of(frames).attr("__name__"))));
-  }
-  const auto array = py::reinterpret_borrow<py::array>(frames);
-  if (!array.dtype().equal(py::dtype::of<float>()) &&
-      !array.dtype().equal(py::dtype::of<double>())) {
-    throw py::type_error("frames must be float32 or float64, not " +
-                         std::string(py::str(array.dtype())));
-  }
-  if (array.ndim() != 2 || array.shape(1) != static_cast<py::ssize_t>(dim)) {
-    throw py::value_error("frames must have the shape [n, " + std::to_string(dim) + "], not " +
-                          std::string(py::str(array.attr("shape"))));
-  }
-  array_ = py::array_t < float, py::array::c_style | py::array::forcecast > ::ensure(array);
-  if (!array_) throw py::error_already_set();
-  view_ = {array_.data(), static_cast<std::size_t>(array_.size())};
-}
-
 }  // namespace edge_ser::bindings

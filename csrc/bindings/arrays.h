@@ -27,19 +27,6 @@ class Samples {
   std::span<const float> view_;
 };
 
-/// Frames [n, dim] of float32 or float64, read in place if they are contiguous float32. A TypeError
-/// or ValueError says what is wrong with anything else.
-class Frames {
- public:
-  Frames(const py::object& frames, std::size_t dim);
-  operator std::span<const float>() const { return view_; }
-  std::size_t count() const { return static_cast<std::size_t>(array_.shape(0)); }
-
- private:
-  py::array_t<float, py::array::c_style> array_;
-  std::span<const float> view_;
-};
-
 /// An uninitialised float32 array of shape [count, dim].
 inline py::array_t<float> make_frames(std::size_t count, std::size_t dim) {
   return py::array_t<float>({static_cast<py::ssize_t>(count), static_cast<py::ssize_t>(dim)});

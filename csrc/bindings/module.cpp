@@ -3,14 +3,11 @@
 PYBIND11_MODULE(_kernels, m) {
   m.doc() = "The compiled kernels of edge-ser; import them from edge_ser.kernels.";
   m.attr("__version__") = EDGE_SER_KERNELS_VERSION;
-  bind_alignment(m);
-  bind_deltas(m);
+  bind_aligner(m);
   bind_log_energy(m);
   bind_log_mel(m);
   bind_mfcc(m);
-  bind_normalizer(m);
   bind_pitch(m);
-  bind_prosody(m);
   bind_resampler(m);
   bind_simd(m);
   bind_whisper(m);

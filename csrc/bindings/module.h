@@ -3,14 +3,11 @@
 
 #include <pybind11/pybind11.h>
 
-void bind_alignment(pybind11::module_& m);
-void bind_deltas(pybind11::module_& m);
+void bind_aligner(pybind11::module_& m);
 void bind_log_energy(pybind11::module_& m);
 void bind_log_mel(pybind11::module_& m);
 void bind_mfcc(pybind11::module_& m);
-void bind_normalizer(pybind11::module_& m);
 void bind_pitch(pybind11::module_& m);
-void bind_prosody(pybind11::module_& m);
 void bind_resampler(pybind11::module_& m);
 void bind_simd(pybind11::module_& m);
 void bind_whisper(pybind11::module_& m);

@@ -4,11 +4,11 @@
 #include <array>
 #include <cstring>
 
+#include "base/samples.h"
 #include "bindings/arrays.h"
 #include "bindings/module.h"
 #include "bindings/options.h"
 #include "pitch/evidence.h"
-#include "base/samples.h"
 
 namespace py = pybind11;
 

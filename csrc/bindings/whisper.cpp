@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "base/samples.h"
 #include "bindings/arrays.h"
 #include "bindings/module.h"
-#include "base/samples.h"
 
 namespace py = pybind11;
 using edge_ser::bindings::writable;

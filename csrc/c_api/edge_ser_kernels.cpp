@@ -5,13 +5,12 @@
 #include <stdexcept>
 #include <string>
 
+#include "base/option_text.h"
 #include "features/log_energy.h"
 #include "features/log_mel.h"
 #include "features/mfcc.h"
-#include "base/option_text.h"
-#include "pitch/pitch.h"
-#include "features/prosody.h"
 #include "features/resampler.h"
+#include "pitch/pitch.h"
 
 /// What the functions below need of a kernel.
 struct edge_ser_stream {
@@ -161,11 +160,10 @@ std::unique_ptr<edge_ser_stream> make_named(const std::string& kernel, OptionPai
   if (kernel == "log_energy") {
     return make<FramedStream<LogEnergy>, LogEnergyOptions>(std::move(pairs));
   }
-  if (kernel == "prosody") return make<FramedStream<Prosody>, ProsodyOptions>(std::move(pairs));
   if (kernel == "pitch") return make<PitchStream, PitchOptions>(std::move(pairs));
   if (kernel == "resampler") return make<ResamplerStream, ResamplerOptions>(std::move(pairs));
   throw std::invalid_argument("there is no kernel '" + kernel +
-                              "'; there are: log_mel, mfcc, log_energy, prosody, pitch, resampler");
+                              "'; there are: log_mel, mfcc, log_energy, pitch, resampler");
 }
 
 }  // namespace

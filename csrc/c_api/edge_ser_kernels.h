@@ -42,7 +42,7 @@ const char* edge_ser_last_error(void);
 
 /* Makes a stream.
  *
- * kernel: "log_mel", "mfcc", "log_energy", "prosody" or "pitch", which give frames; "resampler",
+ * kernel: "log_mel", "mfcc", "log_energy" or "pitch", which give frames; "resampler",
  *   whose frames are samples (dim 1).
  * options: "name=value" separated by spaces, as the option structs of the C++ headers name them;
  *   NULL or "" for the defaults. "preset=kaldi", "librosa" or "whisper" (log_mel), "kaldi" or

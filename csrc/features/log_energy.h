@@ -1,8 +1,8 @@
 // Logarithm of the energy of every frame.
 #pragma once
 
-#include "features/frame_kernel.h"
 #include "base/options.h"
+#include "features/frame_kernel.h"
 
 namespace edge_ser {
 

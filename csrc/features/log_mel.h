@@ -4,10 +4,10 @@
 #include <memory>
 #include <vector>
 
+#include "base/options.h"
 #include "features/fft.h"
 #include "features/frame_kernel.h"
 #include "features/mel_filterbank.h"
-#include "base/options.h"
 
 namespace edge_ser {
 
@@ -72,7 +72,7 @@ struct MelOptions {
   }
 };
 
-/// Window, Fourier transform and power of one frame: what log-mel, MFCC and prosody begin with.
+/// Window, Fourier transform and power of one frame: what log-mel and MFCC begin with.
 class FrameSpectrum {
  public:
   FrameSpectrum(const MelOptions& options, SimdLevel level);

@@ -6,9 +6,9 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   edge_ser::fuzz::Bytes bytes(data, size);
-  static constexpr const char* kKernels[] = {"log_mel", "mfcc",      "log_energy", "prosody",
-                                             "pitch",   "resampler", "none",       nullptr};
-  const char* kernel = kKernels[bytes.below(8)];
+  static constexpr const char* kKernels[] = {"log_mel",   "mfcc", "log_energy", "pitch",
+                                             "resampler", "none", nullptr};
+  const char* kernel = kKernels[bytes.below(7)];
   std::string text;
   for (std::size_t count = bytes.below(80); count > 0 && bytes.left() > 0; --count) {
     text.push_back(static_cast<char>(bytes.take<std::uint8_t>()));

@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "base/samples.h"
 #include "fuzz/bytes.h"
 #include "pitch/pitch.h"
-#include "base/samples.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace edge_ser;

@@ -2,8 +2,8 @@
 #include <map>
 #include <utility>
 
-#include "fuzz/bytes.h"
 #include "features/resampler.h"
+#include "fuzz/bytes.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace edge_ser;

@@ -6,11 +6,11 @@
 #include <stdexcept>
 #include <string>
 
+#include "base/samples.h"
 #include "pitch/evidence.h"
 #include "pitch/path.h"
 #include "pitch/refine.h"
 #include "pitch/scorer.h"
-#include "base/samples.h"
 
 namespace edge_ser {
 namespace {

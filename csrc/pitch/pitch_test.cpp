@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "doctest/doctest.h"
 #include "base/samples.h"
+#include "doctest/doctest.h"
 
 using edge_ser::Pitch;
 using edge_ser::PitchOptions;

@@ -170,8 +170,7 @@ def _pitch_task(sound: Samples) -> Task:
 
 
 def _other_tasks(sound: Samples) -> list[Task]:
-    prosody = _streaming(kernels.Prosody(), _chunks(sound))
-    tasks = [Task("prosody, chunks of 20 ms", "frame", len(sound) // 160, {OURS: prosody})]
+    tasks: list[Task] = []
     for rate in (44100, 48000):
         at_rate = np.resize(sound, SECONDS * rate)
         resampler = kernels.Resampler(kernels.ResamplerOptions(source_rate=rate))

@@ -96,22 +96,18 @@ class FrontEnd:
 
     def __init__(self) -> None:
         self._resampler = kernels.Resampler(kernels.ResamplerOptions(source_rate=MICROPHONE_RATE))
-        self._framed = [
+        self._framed: list[kernels.LogMel | kernels.LogEnergy | kernels.Mfcc | kernels.Pitch] = [
             kernels.LogMel(kernels.MelOptions.whisper()),
             kernels.LogEnergy(),
-            kernels.Prosody(),
+            kernels.Mfcc(kernels.MfccOptions.kaldi()),
             kernels.Pitch(),
         ]
-        self._mfcc = kernels.Mfcc(kernels.MfccOptions.kaldi())
-        self._deltas = kernels.Deltas(kernels.DeltaOptions(dim=13))
-        self._normalizer = kernels.RunningNormalizer(kernels.NormalizerOptions(dim=39))
 
     def accept(self, samples: np.ndarray[Any, np.dtype[np.float32]]) -> None:
         """Take samples of 48 kHz and drop the frames."""
         sound = self._resampler.accept(samples)
         for kernel in self._framed:
             kernel.accept(sound)
-        self._normalizer.accept(self._deltas.accept(self._mfcc.accept(sound)))
 
 
 def memory(hours: float) -> tuple[float, float]:
@@ -188,8 +184,8 @@ def document(rounds: int, hours: float, seeds: int, sound: Path | None) -> str:
             "",
             *clock_table(seeds),
             "",
-            f"Memory: a front-end (resampler from 48 kHz, log-mel, MFCC with deltas and "
-            f"normalisation, energy, prosody, pitch) takes {each:.2f} MB; {hours:g} hours of sound "
+            f"Memory: a front-end (resampler from 48 kHz, log-mel, MFCC, "
+            f"energy, pitch) takes {each:.2f} MB; {hours:g} hours of sound "
             f"add {grown:.2f} MB (bar: 2 MB, constant).",
             "",
             f"Resampler to 16 kHz, loudest residue of tones that must not pass, in dB by source "

@@ -16,7 +16,6 @@ from edge_ser.kernels import (
     MelOptions,
     Mfcc,
     MfccOptions,
-    Prosody,
     Resampler,
     ResamplerOptions,
 )
@@ -29,7 +28,6 @@ KERNELS = {
     "mfcc": Mfcc(),
     "mfcc kaldi": Mfcc(MfccOptions.kaldi()),
     "log-energy": LogEnergy(),
-    "prosody": Prosody(),
     "resampler 44100": Resampler(ResamplerOptions(source_rate=44100)),
     "resampler 8000": Resampler(ResamplerOptions(source_rate=8000)),
     "resampler 16000": Resampler(ResamplerOptions(source_rate=16000)),

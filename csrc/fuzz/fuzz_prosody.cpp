@@ -1,6 +1,0 @@
-#include "fuzz/fuzz_framed.h"
-#include "features/prosody.h"
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  return edge_ser::fuzz::run_framed<edge_ser::Prosody>(data, size);
-}
