@@ -13,7 +13,7 @@ BIN := $(TEST_ENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.in' -o -name 'CMakeLists.txt' \))
 CXX_FILES := $(shell find csrc -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.c' \) -not -path '*/third_party/*')
 
-.PHONY: help demo test fuzz machine lint typecheck test-cpp test-python clean
+.PHONY: help demo test fuzz machine lint typecheck test-cpp tidy test-python clean
 
 help:
 	@echo 'make demo   install the runtime, recognise the demo clip, print the decision, write a picture'
@@ -38,7 +38,7 @@ $(DEMO_ENV)/.installed: $(SOURCES) $(RUNTIME_FILES) | machine
 	@touch $@
 
 # ---- test -----------------------------------------------------------------------------------------
-test: lint typecheck test-cpp test-python
+test: lint typecheck test-cpp tidy test-python
 	@echo 'The fuzz targets did not run: `make fuzz` runs them (needs Clang, takes five minutes).'
 
 $(TEST_ENV)/.installed: pyproject.toml tools/test-constraints.txt | machine
@@ -71,12 +71,17 @@ $(BIN)/cmake --build build/$(1) -j $(JOBS)
 endef
 
 test-cpp: $(TEST_ENV)/.installed
-	$(call build-cpp,cpp,-DCMAKE_BUILD_TYPE=Release)
+	$(call build-cpp,cpp,-DCMAKE_BUILD_TYPE=Release -DCMAKE_EXPORT_COMPILE_COMMANDS=ON)
 	$(BIN)/ctest --test-dir build/cpp --output-on-failure -j $(JOBS)
 	$(call build-cpp,cpp-asan,-DCMAKE_BUILD_TYPE=RelWithDebInfo -DEDGE_SER_SANITIZE=address$(comma)undefined)
 	$(BIN)/ctest --test-dir build/cpp-asan --output-on-failure -j $(JOBS)
 	$(call build-cpp,cpp-tsan,-DCMAKE_BUILD_TYPE=RelWithDebInfo -DEDGE_SER_SANITIZE=thread)
 	$(BIN)/ctest --test-dir build/cpp-tsan --output-on-failure -j $(JOBS)
+
+# What the compiler lets through, over the sources of the library (see .clang-tidy).
+TIDY_FILES := $(filter-out %_test.cpp csrc/bindings/% csrc/fuzz/% csrc/test_support/% csrc/simd/neon.cpp,$(filter %.cpp,$(CXX_FILES)))
+tidy: test-cpp
+	printf '%s\n' $(TIDY_FILES) | xargs -P $(JOBS) -n 4 $(BIN)/clang-tidy -p build/cpp --quiet
 
 # ---- fuzz: Clang only, some minutes, so not part of `make test` ------------------------------------
 fuzz: $(TEST_ENV)/.installed

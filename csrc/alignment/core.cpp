@@ -94,7 +94,7 @@ std::int64_t Aligner::Core::since_epoch(const char* what, std::int64_t time) {
   if (!relative) {
     throw std::invalid_argument(std::string(what) + " is " + std::to_string(time) +
                                 ", absurdly far from the first capture time " +
-                                std::to_string(*epoch_));
+                                std::to_string(epoch_.value_or(0)));
   }
   return *relative;
 }
@@ -248,7 +248,7 @@ std::optional<std::int64_t> Aligner::Core::newest(std::size_t index) {
     if (leader) leader->refit();
     time = intervals(index).newest_time(leader);
   }
-  if (time) *time += *epoch_;
+  if (time) *time += epoch_.value_or(0);
   return time;
 }
 
@@ -263,7 +263,7 @@ std::optional<std::int64_t> Aligner::Core::media_time(std::size_t index, std::in
                                 ", absurdly far from the counter of " + name(index));
   }
   source.refit();
-  return source.clock().time_ticks(*place) + *epoch_;
+  return source.clock().time_ticks(*place) + epoch_.value_or(0);
 }
 
 SourceCounters Aligner::Core::counters(std::size_t index) {
@@ -275,7 +275,7 @@ std::optional<ClockEstimate> Aligner::Core::clock(std::size_t index) {
   if (!counted(index) || !source.started()) return std::nullopt;
   source.refit();
   ClockEstimate estimate = source.estimate();
-  estimate.time += *epoch_;
+  estimate.time += epoch_.value_or(0);
   return estimate;
 }
 

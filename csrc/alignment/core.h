@@ -47,7 +47,8 @@ class Aligner::Core {
     return "source '" + source_options[index].name + "'";
   }
   FrameSource* followed(std::size_t index) {
-    return follows_[index] ? &std::get<FrameSource>(sources_[*follows_[index]]) : nullptr;
+    const std::optional<std::size_t> leader = follows_[index];
+    return leader ? &std::get<FrameSource>(sources_[*leader]) : nullptr;
   }
   bool counted(std::size_t index) const { return source_options[index].has_counter(); }
 

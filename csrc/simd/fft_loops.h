@@ -135,7 +135,8 @@ struct Split {
 template <int kRadix, class V>
 EDGE_SER_INLINE void pass_over_groups(std::size_t count, std::size_t stride, const float* w_re,
                                       const float* w_im, Split in, Split out) {
-  constexpr std::size_t kStep = sizeof(V) / sizeof(float);
+  // V is a single float where the vectors are scalar.
+  constexpr std::size_t kStep = sizeof(V) / sizeof(float);  // NOLINT(bugprone-sizeof-expression)
   for (std::size_t p = 0; p < count; ++p) {
     for (std::size_t q = 0; q < stride; q += kStep) {
       Complex<V> a[kRadix];
