@@ -1,6 +1,6 @@
 """Write `edge_ser/_kernels.pyi` from the compiled module (run after a change to csrc/bindings/).
 
-python tools/update_stubs.py [--check]: with --check nothing is written, and the exit status is 1
+python -m tools.update_stubs [--check]: with --check nothing is written, and the exit status is 1
 if the file is not what it would be.
 """
 
@@ -65,7 +65,7 @@ def main() -> None:
     if not parser.parse_args().check:
         STUBS.write_text(text, encoding="utf-8")
     elif STUBS.read_text(encoding="utf-8") != text:
-        sys.exit("edge_ser/_kernels.pyi is out of date; run: python tools/update_stubs.py")
+        sys.exit("edge_ser/_kernels.pyi is out of date; run: python -m tools.update_stubs")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from fixtures.kernel_references import speech_like
 
 from edge_ser.kernels import LogMel, whisper_normalize
 
+
 def test_whisper_normalise_refuses_nan_and_keeps_the_shape():
     assert whisper_normalize(np.zeros((0, 80), np.float32)).shape == (0, 80)
     with pytest.raises(ValueError, match="sample 1 is NaN"):
