@@ -6,12 +6,11 @@ INA3221 rails in NVIDIA's Jetson Linux developer guide, NVML in NVIDIA's API ref
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from edge_ser.calibration.device.sysfs import read_integer, read_text
 
@@ -195,30 +194,28 @@ def _jetson_meter(rails: dict[str, Callable[[], float]]) -> SampledMeter:
     )
 
 
-def _nvml(open_library: Callable[[str], Any] = ctypes.CDLL) -> Meter | str:
+def _nvml() -> Meter | str:
     """A meter of the first GPU, or why there is none."""
     try:
-        library = open_library("libnvidia-ml.so.1")
-    except OSError:
-        return "there is no NVML (libnvidia-ml.so.1), which comes with the NVIDIA driver"
-    device = ctypes.c_void_p()
-    if library.nvmlInit_v2() != 0:
-        return "NVML does not start: check the NVIDIA driver"
-    if library.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(device)) != 0:
-        return "NVML shows no GPU"
-
-    def counter() -> int:
-        energy = ctypes.c_ulonglong(0)
-        code = library.nvmlDeviceGetTotalEnergyConsumption(device, ctypes.byref(energy))
-        return int(energy.value) if code == 0 else -1
-
-    def watts() -> float:
-        power = ctypes.c_uint(0)
-        code = library.nvmlDeviceGetPowerUsage(device, ctypes.byref(power))
-        return power.value / 1000 if code == 0 else -1.0
-
-    if counter() >= 0:
-        return NvmlMeter(counter)
-    if watts() >= 0:
-        return SampledMeter("NVML power, sampled", "the GPU's board", watts)
-    return "NVML tells neither energy nor power of this GPU"
+        import pynvml
+    except ModuleNotFoundError:
+        return 'NVML is not read without nvidia-ml-py: pip install "edge-ser[report]"'
+    try:
+        pynvml.nvmlInit()
+        device = pynvml.nvmlDeviceGetHandleByIndex(0)
+    except pynvml.NVMLError as error:
+        return f"NVML tells of no GPU ({error}): it comes with the NVIDIA driver"
+    try:
+        pynvml.nvmlDeviceGetTotalEnergyConsumption(device)
+        return NvmlMeter(lambda: int(pynvml.nvmlDeviceGetTotalEnergyConsumption(device)))
+    except pynvml.NVMLError:
+        pass  # older than Volta
+    try:
+        pynvml.nvmlDeviceGetPowerUsage(device)
+    except pynvml.NVMLError as error:
+        return f"NVML tells neither energy nor power of this GPU ({error})"
+    return SampledMeter(
+        "NVML power, sampled",
+        "the GPU's board",
+        lambda: float(pynvml.nvmlDeviceGetPowerUsage(device)) / 1000,
+    )

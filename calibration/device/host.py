@@ -8,7 +8,9 @@ import platform
 import re
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import psutil
 
 from edge_ser import kernels
 from edge_ser.calibration.device.host_result import HostFacts, HostState, HostWatch, MachinePart
@@ -41,7 +43,7 @@ def host_facts(root: Path = ROOT) -> HostFacts:
         processor=_processor(cpuinfo),
         device=read_text(root / "proc" / "device-tree" / "model") or None,
         cores=usable_cores(),
-        memory_mb=_memory(read_text(root / "proc" / "meminfo") or ""),
+        memory_mb=psutil.virtual_memory().total / 1e6,
         system=f"{platform.system()} {platform.machine()}, kernel {platform.release()}",
         virtual=bool(re.search(r"^flags\s*:.*\bhypervisor\b", cpuinfo, re.M)) if cpuinfo else None,
         simd=kernels.simd_levels()[-1],
@@ -55,9 +57,9 @@ def host_facts(root: Path = ROOT) -> HostFacts:
 def usable_cores() -> int:
     """Cores that this process may use."""
     try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
+        return len(psutil.Process().cpu_affinity())
+    except AttributeError:  # macOS
+        return psutil.cpu_count() or 1
 
 
 def host_state(root: Path = ROOT) -> HostState:
@@ -87,7 +89,7 @@ def host_state(root: Path = ROOT) -> HostState:
         cooling=_cooling(thermal),
         power_mode=" ".join(mode.split()) if mode else None,
         tegrastats=stats.splitlines()[0] if stats else None,
-        load_average=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        load_average=psutil.getloadavg()[0],
     )
 
 
@@ -97,7 +99,7 @@ class Watch:
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
         self._before = host_state(root)
-        self._ticks = _processor_ticks(root)
+        self._times: Any = psutil.cpu_times()
         self._own = _own_seconds()
 
     def finish(self) -> HostWatch:
@@ -121,16 +123,15 @@ class Watch:
         return watch.model_copy(update={"warnings": tuple(_warnings(watch))})
 
     def _others(self) -> tuple[float | None, float | None]:
-        before, after = self._ticks, _processor_ticks(self._root)
-        if before is None or after is None:
-            return None, None
-        total = sum(after) - sum(before)
+        before, after = self._times, psutil.cpu_times()
+        spent = {name: getattr(after, name) - getattr(before, name) for name in after._fields}
+        # Time of guests is counted in `user` already.
+        total = sum(seconds for name, seconds in spent.items() if not name.startswith("guest"))
         if total <= 0:
             return None, None
-        idle = sum(after[3:5]) - sum(before[3:5])
-        stolen = after[7] - before[7] if len(after) > 7 else 0
-        own = (_own_seconds() - self._own) * os.sysconf("SC_CLK_TCK")
-        busy = total - idle - stolen - own
+        stolen = spent.get("steal", 0.0)
+        idle = spent["idle"] + spent.get("iowait", 0.0)
+        busy = total - idle - stolen - (_own_seconds() - self._own)
         return max(100 * busy / total, 0.0), max(100 * stolen / total, 0.0)
 
 
@@ -177,19 +178,6 @@ def _processor(cpuinfo: str) -> str:
         if found:
             return found.group(1).strip()
     return platform.processor() or platform.machine()
-
-
-def _memory(meminfo: str) -> float | None:
-    found = re.search(r"^MemTotal:\s*(\d+) kB", meminfo, re.M)
-    return int(found.group(1)) * 1024 / 1e6 if found else None
-
-
-def _processor_ticks(root: Path) -> list[int] | None:
-    first = (read_text(root / "proc" / "stat") or "").partition("\n")[0].split()
-    if len(first) < 5 or first[0] != "cpu":
-        return None
-    # Time of guests is counted in `user` already.
-    return [int(ticks) for ticks in first[1:9]]
 
 
 def _own_seconds() -> float:

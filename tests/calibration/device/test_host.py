@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,6 @@ def _write(path: Path, text: str) -> None:
 
 def _board(root: Path) -> None:
     _write(root / "proc/device-tree/model", "NVIDIA Jetson Orin Nano\0")
-    _write(root / "proc/meminfo", "MemTotal:        7990000 kB\nMemFree: 1 kB\n")
-    _write(root / "proc/stat", "cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 1 1 1 1\n")
     for core in range(2):
         cpu = root / f"sys/devices/system/cpu/cpu{core}"
         _write(cpu / "cpufreq/scaling_governor", "schedutil\n")
@@ -36,7 +35,9 @@ def test_a_board_is_read_from_its_files(tmp_path: Path) -> None:
     _board(tmp_path)
     facts = host_facts(tmp_path)
     assert facts.device == "NVIDIA Jetson Orin Nano"
-    assert facts.memory_mb == pytest.approx(8181.76)
+    assert facts.memory_mb is not None
+    assert facts.memory_mb > 100
+    assert 1 <= facts.cores <= 4096
     assert facts.versions["edge-ser"]
     assert {p.part for p in facts.parts} >= {"python", "onnxruntime", "cuda device"}
     state = host_state(tmp_path)
@@ -54,16 +55,21 @@ def test_a_machine_that_tells_nothing_is_no_error(tmp_path: Path) -> None:
     assert (state.governor, state.megahertz, state.throttle_events) == (None, None, None)
     assert state.temperatures == {}
     watch = Watch(tmp_path).finish()
-    assert watch.other_load_percent is None
     assert watch.throttled is None
 
 
-def test_heat_and_other_programs_are_told_of(tmp_path: Path) -> None:
+Times = namedtuple("Times", "user nice system idle iowait irq softirq steal guest")
+
+
+def test_heat_and_other_programs_are_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _board(tmp_path)
+    monkeypatch.setattr("psutil.cpu_times", lambda: Times(1, 0, 1, 8, 0, 0, 0, 0, 1))
     watch = Watch(tmp_path)
     _write(tmp_path / "sys/devices/system/cpu/cpu1/thermal_throttle/core_throttle_count", "9\n")
-    # 10,000 ticks later, 6,000 of them idle, 500 stolen: far more than this test can have used.
-    _write(tmp_path / "proc/stat", "cpu  3600 0 100 6800 0 0 0 500 0 0\n")
+    # 100 seconds later, 60 of them idle, 5 stolen: far more than this test can have used.
+    monkeypatch.setattr("psutil.cpu_times", lambda: Times(36, 0, 1, 68, 0, 0, 0, 5, 1))
     found = watch.finish()
     assert found.throttled
     assert found.stolen_percent == pytest.approx(5)
@@ -80,6 +86,13 @@ def test_slowing_down_to_cool_is_throttling(tmp_path: Path) -> None:
     found = Watch(tmp_path).finish()
     assert found.after.cooling == ("cpufreq-cpu0",)
     assert found.throttled
+
+
+def test_a_machine_whose_clock_stands_still_tells_no_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("psutil.cpu_times", lambda: Times(1, 0, 1, 8, 0, 0, 0, 0, 1))
+    assert Watch(tmp_path).finish().other_load_percent is None
 
 
 def test_a_tool_that_is_missing_fails_or_hangs_says_nothing_and_ends() -> None:

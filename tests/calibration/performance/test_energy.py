@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
+import sys
 import time
 from pathlib import Path
-from typing import Any
 
+import pynvml
 import pytest
 from fixtures.bundle_factory import make_bundle
 
@@ -94,46 +94,37 @@ def test_an_older_jetson_tells_power_itself(tmp_path: Path) -> None:
     assert 0.2 < joules <= 4 * (time.perf_counter() - begun)
 
 
-class _Nvml:
-    """The functions of NVML that are called, as a GPU of Volta or newer answers them."""
+def test_a_gpu_is_metered_by_its_counter_and_an_old_one_by_its_power(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    millijoules = [5_000_000_000]
 
-    def __init__(self, *, counts: bool) -> None:
-        self._counts = counts
-        self.millijoules = 5_000_000_000
+    def unknown(_: object) -> int:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
-    def nvmlInit_v2(self) -> int:  # noqa: N802
-        return 0
-
-    def nvmlDeviceGetHandleByIndex_v2(self, index: int, device: Any) -> int:  # noqa: N802
-        return 0 if index == 0 and device is not None else 2
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, device: Any, target: Any) -> int:  # noqa: N802
-        del device
-        ctypes.cast(target, ctypes.POINTER(ctypes.c_ulonglong))[0] = self.millijoules
-        return 0 if self._counts else 3
-
-    def nvmlDeviceGetPowerUsage(self, device: Any, target: Any) -> int:  # noqa: N802
-        del device
-        ctypes.cast(target, ctypes.POINTER(ctypes.c_uint))[0] = 70_000
-        return 0
-
-
-def test_a_gpu_is_metered_by_its_counter_and_an_old_one_by_its_power() -> None:
-    new = _Nvml(counts=True)
-    meter = energy_meters._nvml(lambda _: new)
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda index: index)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetTotalEnergyConsumption", lambda _: millijoules[0])
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetPowerUsage", lambda _: 70_000)
+    meter = energy_meters._nvml()
     assert not isinstance(meter, str)
     meter.start()
-    new.millijoules += 2500
+    millijoules[0] += 2500
     assert meter.stop() == pytest.approx(2.5)
-    old = energy_meters._nvml(lambda _: _Nvml(counts=False))
-    assert isinstance(old, SampledMeter)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetTotalEnergyConsumption", unknown)
+    assert isinstance(energy_meters._nvml(), SampledMeter)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetPowerUsage", unknown)
+    assert "neither energy nor power" in str(energy_meters._nvml())
 
 
-def test_a_gpu_without_its_driver_is_named_as_missing() -> None:
-    def absent(name: str) -> Any:
-        raise OSError(name)
+def test_a_gpu_without_its_driver_is_named_as_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
-    assert "NVIDIA driver" in str(energy_meters._nvml(absent))
+    monkeypatch.setattr(pynvml, "nvmlInit", absent)
+    assert "NVIDIA driver" in str(energy_meters._nvml())
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert "nvidia-ml-py" in str(energy_meters._nvml())
 
 
 def test_without_a_meter_energy_is_said_to_be_unknown_and_why(tmp_path: Path) -> None:
