@@ -84,8 +84,8 @@ def build_engine(
     A complete command: edge-ser build-engine --fp16 --backend tensorrt-rtx --target sm86
     """
     try:
-        from edge_ser.export.variants.build import BuildRequest, build
-        from edge_ser.export.variants.engine_build import NO_DEVICE
+        from edge_ser.export.engines.build import BuildRequest, build
+        from edge_ser.export.engines.compiling import NO_DEVICE
     except ModuleNotFoundError as error:
         raise MissingExtraError("build-engine", "engines") from error
     from edge_ser.bundles.loading import load_bundle

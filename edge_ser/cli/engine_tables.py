@@ -12,7 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from edge_ser.bundles.schema import GraphName
     from edge_ser.export.comparison.gate import Verdict
-    from edge_ser.export.variants.engine_build import EngineReport
+    from edge_ser.export.engines.compiling import EngineReport
     from edge_ser.export.variants.typed_bundle import TypedBundle
 
 _WORST = 10

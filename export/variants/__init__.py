@@ -1,1 +1,1 @@
-"""Bundles in other precisions, and the engines of them."""
+"""Bundles in other precisions."""

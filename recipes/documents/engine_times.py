@@ -21,8 +21,8 @@ from rich.console import Console
 
 from edge_ser.bundles.loading import Bundle, default_bundle_path, load_bundle
 from edge_ser.errors import EdgeSerError
+from edge_ser.export.engines.compiling import build_engines, build_targets
 from edge_ser.export.precision.lint.rules import lint
-from edge_ser.export.variants.engine_build import build_engines, build_targets
 from edge_ser.export.variants.typed_bundle import PrecisionOptions, typed_bundle
 from edge_ser.runtime.engine_cache import EngineCache
 from edge_ser.runtime.tensorrt.api import load_tensorrt

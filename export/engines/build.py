@@ -1,4 +1,4 @@
-"""A bundle in another precision, held to the gate, with engines where they can be built."""
+"""From a bundle to one in another precision that passes the gate, with engines for a device."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from edge_ser.export.bundles.derived import check_output, write_derived
 from edge_ser.export.comparison.bundle_gate import failures, gate_report, judge_bundle
 from edge_ser.export.comparison.gate import Verdict
 from edge_ser.export.data.clip_set import read_clips
-from edge_ser.export.precision.int8.ranges import Method
-from edge_ser.export.variants.engine_build import (
+from edge_ser.export.engines.compiling import (
     EngineReport,
     build_engines,
     build_targets,
     cpu_milliseconds,
     device_capability,
 )
+from edge_ser.export.precision.int8.ranges import Method
 from edge_ser.export.variants.typed_bundle import PrecisionOptions, TypedBundle, typed_bundle
 from edge_ser.runtime.engine_cache import EngineCache
 from edge_ser.runtime.tensorrt.api import as_tensorrt_backend, load_tensorrt

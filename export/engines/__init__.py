@@ -1,0 +1,1 @@
+"""A bundle in another precision, held to the gate, and compiled for a device."""
