@@ -23,10 +23,10 @@ from edge_ser.cli import compare as compare_verb
 from edge_ser.cli import engines as engines_verb
 from edge_ser.errors import BundleError, ConfigError, EngineError
 from edge_ser.export.bundles.derived import NewGraph, write_derived
+from edge_ser.export.engines import compiling
 from edge_ser.export.engines.compiling import build_engines, build_targets
 from edge_ser.export.graphs.onnx_graph import load_model
 from edge_ser.export.precision.lint.rules import lint
-from edge_ser.export.variants import engine_build
 from edge_ser.export.variants.typed_bundle import PrecisionOptions, typed_bundle
 from edge_ser.runtime.engine_cache import EngineCache
 from edge_ser.runtime.tensorrt.api import load_tensorrt
@@ -88,7 +88,7 @@ def test_every_graph_builds_with_rtx_without_a_gpu(
 def test_full_tensorrt_without_a_device_writes_graphs_and_says_so(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_build, "device_capability", lambda: None)
+    monkeypatch.setattr(compiling, "device_capability", lambda: None)
     output, cache = tmp_path / "out", tmp_path / "cache"
     text = _run(
         "build-engine",
