@@ -1,22 +1,58 @@
-"""Files: writes that are whole or not there, hashes, and the folder of the cache."""
+"""Files that are whole or not there, hashes, and the folder of the cache.
+
+What takes a target's place is written beside it under a name of its own, synced, and put there in
+one step. A process that is killed meanwhile leaves a file called ``.NAME.<12 hex>.writing``; the
+next write to the target clears it away when it is old. `edge_ser.bundles.replacing` does the same
+for folders.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import secrets
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from edge_ser.errors import ConfigError
 
-# A leading dot, a random part and an ending are put around it.
-_LONGEST_NAME: Final = 200
+WRITING: Final = ".writing"
+REPLACED: Final = ".replaced"
+"""Ending of a whole folder whose place is empty for a moment."""
 
-_UNFINISHED: Final = re.compile(r"\..+\.[0-9a-f]{12}\.writing")
+_HEX: Final = r"\.[0-9a-f]{12}"
+_UNFINISHED: Final = re.compile(rf"\..+{_HEX}\.(writing|replaced)", re.DOTALL)
+_LONGEST_NAME: Final = 100
+"""Bytes of a target's name that its temporary name repeats; some systems allow 143 in all."""
+_OLD: Final = 3600.0
+"""Seconds after which nobody writes any more to what cannot be locked."""
+_TO_SYNC: Final = os.O_RDWR if os.name == "nt" else os.O_RDONLY
+_NO_SYNC: Final = {errno.EINVAL, errno.EOPNOTSUPP}
+
+_FORBIDDEN: Final = "name a place that you may write to, or change its permissions"
+_FULL: Final = "make room on that disk, or name another place"
+_NO_FOLDER: Final = "a part of its path is a file, not a folder; name another place"
+_FIXED: Final = "it is mounted, or part of an image, and cannot be moved; name another place"
+_ADVICE: Final = {
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EROFS: _FORBIDDEN,
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.EEXIST: _NO_FOLDER,
+    errno.EISDIR: "it is a folder; name a file",
+    errno.ENOTEMPTY: "another program put something there meanwhile; try again",
+    errno.EBUSY: _FIXED,
+    errno.EXDEV: _FIXED,
+}
 
 
 def write_atomically(target: Path, content: bytes, *, mode: int = 0o666) -> None:
@@ -30,53 +66,100 @@ def write_atomically(target: Path, content: bytes, *, mode: int = 0o666) -> None
     Raises:
         ConfigError: if the folder is missing, may not be written to, or the disk is full.
     """
-    temporary = target.with_name(f".{shortened(target.name)}.{secrets.token_hex(6)}.writing")
+    temporary = beside(target, WRITING)
     try:
+        for leftover in leftovers(target, WRITING):
+            if is_old(leftover):
+                with suppress(OSError):
+                    leftover.unlink()
         # O_EXCL: nobody else's file, nor a link that somebody planted, is written to.
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        handle = os.open(temporary, flags, mode)
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+            os.fsync(handle)
+        finally:
+            os.close(handle)
         temporary.replace(target)
-        sync_folder(target.parent)
+        sync_path(target.parent)
     except OSError as error:
-        raise ConfigError(
-            f"cannot write {target}: {error.strerror}; "
-            "check that its folder exists, may be written to, and has room"
-        ) from error
+        raise refusal(target, error) from error
     finally:
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            temporary.unlink()
 
 
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder last over a power cut; nothing where folders cannot be synced.
+def is_unfinished(path: Path) -> bool:
+    """Whether a file or folder is what a killed write left behind, by its name."""
+    return _UNFINISHED.fullmatch(path.name) is not None
+
+
+def beside(target: Path, ending: str) -> Path:
+    """A new temporary name in a target's folder, with one of the two endings."""
+    return target.with_name(f"{_stem(target)}.{secrets.token_hex(6)}{ending}")
+
+
+def _stem(target: Path) -> str:
+    """How temporary names of a target begin; of a long name a hash stands for the end."""
+    name = os.fsencode(target.name)
+    if len(name) <= _LONGEST_NAME:
+        return f".{target.name}"
+    digest = hashlib.sha256(name).hexdigest()[:16]
+    return f".{name[: _LONGEST_NAME - 17].decode('utf-8', 'ignore')}~{digest}"
+
+
+def leftovers(target: Path, ending: str) -> list[Path]:
+    """What lies in a target's folder under a temporary name of it."""
+    pattern = re.compile(re.escape(_stem(target)) + _HEX + re.escape(ending))
+    try:
+        return [path for path in target.parent.iterdir() if pattern.fullmatch(path.name)]
+    except OSError:  # a folder that one may write to, but not list
+        return []
+
+
+def is_old(path: Path) -> bool:
+    """Whether nobody can be writing to a leftover any more."""
+    try:
+        return time.time() - os.lstat(path).st_mtime > _OLD
+    except OSError:
+        return False
+
+
+def sync_path(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk.
 
     Raises:
-        OSError: if the folder cannot be opened or the disk fails.
+        OSError: if the disk fails.
     """
-    if os.name == "nt":
+    folder = path.is_dir()
+    if folder and os.name == "nt":  # which opens no folder
         return
-    handle = os.open(folder, os.O_RDONLY)
+    try:
+        handle = os.open(path, _TO_SYNC)
+    except PermissionError:
+        if folder:  # that one may write to, but not list
+            return
+        raise
     try:
         os.fsync(handle)
+    except OSError as error:
+        if not folder or error.errno not in _NO_SYNC:  # some file systems sync no folder
+            raise
     finally:
         os.close(handle)
 
 
-def shortened(name: str) -> str:
-    """A name that leaves room for a prefix and an ending in the 255 bytes that systems allow."""
-    data = name.encode(errors="surrogateescape")
-    if len(data) <= _LONGEST_NAME:
-        return name
-    digest = hashlib.sha256(data).hexdigest()[:12]
-    return f"{data[: _LONGEST_NAME - 13].decode(errors='ignore')}~{digest}"
-
-
-def is_unfinished(path: Path) -> bool:
-    """Whether a file is what a killed `write_atomically` left behind, by its name."""
-    return _UNFINISHED.fullmatch(path.name) is not None
+def refusal(target: Path, error: OSError) -> ConfigError:
+    """What the system refused when a target was written, in a line that says what to do."""
+    named = [Path(os.fsdecode(x)) for x in (error.filename, error.filename2) if x is not None]
+    own = any(is_unfinished(part) for at in named for part in (at, *at.parents)) or target in named
+    reason = (error.strerror or str(error)) + ("" if own or not named else f" ({named[0]})")
+    advice = _ADVICE.get(
+        error.errno or 0, "check that its folder exists, may be written to, and has room"
+    )
+    return ConfigError(f"cannot write {target}: {reason}; {advice}")
 
 
 def file_sha256(path: Path) -> str:

@@ -26,7 +26,12 @@ from edge_ser.bundles.schema import (
 )
 from edge_ser.constants import MODALITIES, Modality
 from edge_ser.errors import ConfigError
-from edge_ser.export.bundles.writer import BundleContent, GraphFile, write_bundle
+from edge_ser.export.bundles.writer import (
+    BundleContent,
+    GraphFile,
+    require_replaceable,
+    write_bundle,
+)
 from edge_ser.export.data.splits import PARTS
 from edge_ser.export.encoders.speech import (
     SPEECH_LICENCE,
@@ -110,12 +115,14 @@ def export_bundle(
         console: for progress.
 
     Raises:
-        ConfigError: if the checkpoint cannot be read, or its run cannot become a bundle.
+        ConfigError: if the checkpoint cannot be read, its run cannot become a bundle, or `output`
+            must not be replaced or cannot be written.
         EngineError: if a graph cannot be exported, or differs from its torch module.
-        BundleError: if the bundle cannot be written.
+        BundleError: if a graph or a figure does not fit a bundle.
     """
     trained = read_trained(checkpoint)
     require_exportable(trained)
+    require_replaceable(output)
     options = options or ExportOptions()
     encoders = load_bundle(sources_of(trained.config.data).bundle or base)
     tested: HeldOut | None = None

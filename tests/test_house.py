@@ -232,6 +232,39 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert heavy & set(loaded) == set()
 
 
+_REPLACES = re.compile(
+    r"\.rename\(|\.renames\(|os\.replace\(|\.replace\([a-z_.]+\)|shutil\.(move|rmtree|copytree)"
+    r"|mkdtemp|mkstemp|NamedTemporary|renameat|fsync"
+)
+_WRITES = re.compile(
+    r"\.write_(text|bytes)\(|copyfile\(|save_file\(|onnx\.save|\.save_pretrained\("
+    r"|open\([^)]*[\"'][wax]b?[\"']"
+)
+_MAY_REPLACE = {
+    *("edge_ser/files.py", "edge_ser/bundles/replacing.py"),
+    "calibration/report/parts.py",  # removes them once the report is whole
+}
+_MAY_WRITE = {
+    "edge_ser/capture/recording.py",  # grows
+    "calibration/report/parts.py",  # a file to be locked
+    # into a new folder that is put in place whole
+    *("export/bundles/derived.py", "export/bundles/writer.py"),
+    *("export/encoders/text.py", "recipes/text_encoder/model.py"),
+    # into a temporary folder
+    *("export/graphs/torch_export.py", "export/precision/int8/choice.py"),
+    *("export/engines/compiling.py", "recipes/default_bundle/build.py"),
+    "tools/check_machine.py",
+}
+
+
+def test_whatever_replaces_a_file_or_a_folder_does_it_in_one_place() -> None:
+    paths = {str(p.relative_to(REPOSITORY)): p for p in _sources("py")}
+    parts = (*FOLDERS, "tools")
+    texts = {name: p.read_text() for name, p in paths.items() if name.split("/")[0] in parts}
+    assert {name for name, text in texts.items() if _REPLACES.search(text)} == _MAY_REPLACE
+    assert {name for name, text in texts.items() if _WRITES.search(text)} == _MAY_WRITE
+
+
 @pytest.mark.parametrize("what", ["import pickle", "shell=True"])
 def test_there_is_no_pickle_and_no_shell(what: str) -> None:
     product = [p for p in _sources("py") if "tests" not in p.relative_to(REPOSITORY).parts]

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.files import write_atomically
 from edge_ser.media.media import read_clip
 from edge_ser.media.transcript import Transcript, Word, find_sidecar, read_transcript
 
@@ -82,7 +83,7 @@ def write_conversation(target: Path, clips: Sequence[Path]) -> None:
         container.mux(audio.encode(heard))
         container.mux(audio.encode(None))
     listed = [(w.text, w.start, w.end) for w in words]
-    _beside(target).write_text(json.dumps(listed), encoding="utf-8")
+    write_atomically(_beside(target), json.dumps(listed).encode())
 
 
 def _beside(recording: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_ser.calibration.device.host import host_facts
+from edge_ser.files import write_atomically
 
 _START, _END = "<!-- measured -->", "<!-- /measured -->"
 
@@ -21,7 +22,8 @@ def write_report(target: Path, figures: Mapping[str, Mapping[str, Any]]) -> None
         raise SystemExit(f"{target} has no marks {_START} and {_END}")
     fresh = f"{_START}\n{table(figures)}\n{_host(figures)}\n{_END}"
     pattern = re.escape(_START) + ".*?" + re.escape(_END)
-    target.write_text(re.sub(pattern, lambda _: fresh, text, flags=re.DOTALL), encoding="utf-8")
+    after = re.sub(pattern, lambda _: fresh, text, flags=re.DOTALL)
+    write_atomically(target, after.encode())
 
 
 def table(figures: Mapping[str, Mapping[str, Any]]) -> str:

@@ -19,6 +19,8 @@ import cv2
 import numpy as np
 from skimage import data
 
+from edge_ser.files import write_atomically
+
 SENTENCE = "We made it to orbit, and the view is wonderful!"
 FRAMES_PER_SECOND = 15
 SIZE = 480
@@ -76,7 +78,7 @@ def main(target: Path) -> None:
         sound.time_base = Fraction(1, rate)
         container.mux(audio.encode(sound))
         container.mux(audio.encode(None))
-    target.with_suffix(".txt").write_text(SENTENCE + "\n", encoding="utf-8")
+    write_atomically(target.with_suffix(".txt"), f"{SENTENCE}\n".encode())
 
 
 if __name__ == "__main__":

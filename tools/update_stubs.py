@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from edge_ser.files import write_atomically
+
 STUBS = Path(__file__).resolve().parent.parent / "edge_ser" / "_kernels.pyi"
 HEADER = '"""Types of the compiled kernels; written by tools/update_stubs.py."""\n'
 
@@ -63,7 +65,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true")
     text = generate()
     if not parser.parse_args().check:
-        STUBS.write_text(text, encoding="utf-8")
+        write_atomically(STUBS, text.encode())
     elif STUBS.read_text(encoding="utf-8") != text:
         sys.exit("edge_ser/_kernels.pyi is out of date; run: python -m tools.update_stubs")
 

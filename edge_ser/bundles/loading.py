@@ -23,7 +23,7 @@ from edge_ser.bundles.schema import (
     FileEntry,
     GraphName,
 )
-from edge_ser.errors import BundleError
+from edge_ser.errors import BundleError, ConfigError
 from edge_ser.result import BundleReference
 
 _MANIFEST_LIMIT = 4 * 1024 * 1024
@@ -94,10 +94,16 @@ def read_manifest(folder: str | os.PathLike[str]) -> Bundle:
             not as the schema wants it.
     """
     root = Path(folder)
-    if not root.exists():
-        recover(root)  # a run that was killed while it replaced the bundle had moved it aside
-    if not root.is_dir():
+    try:
+        if not root.exists():
+            recover(root)  # a run that was killed while it replaced the bundle had set it aside
+        there = root.is_dir()
         kind = "is a file, not a folder" if root.exists() else "does not exist"
+    except OSError as error:
+        raise BundleError(f"cannot read {root}: {error.strerror}; check its name") from error
+    except ConfigError as error:
+        raise BundleError(str(error)) from error
+    if not there:
         raise BundleError(
             f"bundle {root} {kind}; name the folder that holds a {MANIFEST_NAME}, "
             "or leave the bundle out to use the one that ships with edge-ser"

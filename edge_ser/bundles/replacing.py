@@ -1,7 +1,7 @@
 """Replacing a folder as a whole: afterwards the old one or the new one is there, complete.
 
 The new folder is written beside the old one, synced to the disk, and exchanged with it in one step
-where the system can (Linux, macOS); elsewhere the old one is moved aside for a moment, and whoever
+where the system can (Linux, macOS); elsewhere the old one is set aside for a moment, and whoever
 opens or writes the folder next puts it back if that moment was the last of a process. What a killed
 run left behind is known by its name and its lost lock, and is removed by the next run.
 """
@@ -11,9 +11,8 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import re
-import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,150 +20,188 @@ from pathlib import Path
 from typing import Final
 
 from edge_ser.errors import ConfigError
-from edge_ser.files import shortened, sync_folder
+from edge_ser.files import REPLACED, WRITING, beside, is_old, leftovers, refusal, sync_path
 
-_NEW: Final = ".new"
-_OLD: Final = ".old"
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
 
-_AT_FDCWD: Final = -100 if sys.platform == "linux" else -2
+_AT_FDCWD: Final = -100
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE of renameat2(2), RENAME_SWAP of renamex_np(2)
-_CANNOT_EXCHANGE: Final = frozenset(
-    {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV}
-)
+_CANNOT_EXCHANGE: Final = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextmanager
 def replaced_folder(target: Path) -> Iterator[Path]:
-    """Give a new, empty folder that takes the target's name if the block ends without an error.
+    """A new folder beside `target` that takes its place when the block ends without an error.
 
-    Two at once on one target: the one that ends last wins, whole.
+    Until then, and if anything fails or the process is killed, the target stays as it is. All that
+    is in the new folder is synced before it is put in place; the old folder is removed after that.
+    Where the system can exchange two folders, the target is there at every moment. Elsewhere a
+    process that is killed between two renames leaves it set aside, and `recover` (which
+    the next write calls, and whoever opens a bundle) puts it back. Of two writers at once one wins
+    whole; the other's folder is replaced by it, or it gets an error.
 
     Args:
-        target: the folder; its parents are made if they are not there.
+        target: the folder; whatever it holds goes. Missing parents are made, a link is followed.
 
     Raises:
-        ConfigError: if the place cannot be written to; the target is then as it was.
+        ConfigError: if the target is a file, may not be written to or moved, has too long a name,
+            or the disk is full, also while the block writes.
     """
-    target = target.absolute()
-    lock: int | None = None
-    fresh: Path | None = None
+    real = Path(os.path.realpath(target))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        recover(target)
-        fresh = _beside(target, _NEW)
-        fresh.mkdir()
-        lock = _locked(fresh)
-        yield fresh
-        _sync_tree(fresh)
-        _swap(fresh, target)
-        sync_folder(target.parent)
-    except OSError as error:
-        raise ConfigError(
-            f"{target} cannot be written: {error.strerror or error}; check permissions and room"
-        ) from error
-    finally:
-        if fresh is not None:
+        real.parent.mkdir(parents=True, exist_ok=True)
+        _require_folder(real)
+        recover(real)
+        _clear_away(real)
+        fresh, lock = _new_folder(real)
+        try:
+            yield fresh
+            for folder, _, files in os.walk(fresh):
+                for name in (*files, ""):
+                    sync_path(Path(folder, name))
+            _put_in_place(fresh, real)
+            sync_path(real.parent)
+        finally:
+            # By now, what is called so is the old folder, or one that did not become whole.
             shutil.rmtree(fresh, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+            _unlock(lock)
+    except OSError as error:
+        raise refusal(target, error) from error
 
 
 def recover(target: Path) -> None:
-    """Put back a folder that a killed run had moved aside, and remove what such runs left.
+    """Put a folder back that a killed `replaced_folder` set aside, if its place is empty.
 
-    Args:
-        target: the folder that was being replaced; nothing is done where its parent is not there.
+    Raises:
+        ConfigError: if it lies there, but may not be moved.
     """
-    target = target.absolute()
-    name = re.escape(shortened(target.name))
-    leftover = re.compile(rf"\.{name}\.[0-9a-f]{{12}}\.(new|old)")
-    with suppress(OSError):
-        found = [p for p in target.parent.iterdir() if leftover.fullmatch(p.name)]
-        aside = sorted((p for p in found if p.suffix == _OLD), key=lambda p: p.stat().st_mtime_ns)
-        if aside and not target.exists():
-            aside.pop().rename(target)
-        for path in found:
-            if path.exists() and not _in_use(path):
-                shutil.rmtree(path, ignore_errors=True)
+    real = Path(os.path.realpath(target))
+    for aside in leftovers(real, REPLACED):
+        if os.path.lexists(real):
+            return
+        lock = None
+        try:
+            with suppress(FileNotFoundError):
+                lock = _lock(aside.with_suffix(WRITING))
+            aside.rename(real)
+            sync_path(real.parent)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # its writer lives, and puts a folder there this moment
+        except OSError as error:
+            raise ConfigError(
+                f"{target} was being replaced when that was interrupted, and cannot be put back: "
+                f"{error.strerror}; rename {aside} to it"
+            ) from error
+        finally:
+            _unlock(lock)
 
 
-def _swap(fresh: Path, target: Path) -> None:
-    """Give `fresh` the name `target`; what had it is removed."""
-    if not target.exists():
+def _require_folder(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+
+
+def _new_folder(target: Path) -> tuple[Path, int | None]:
+    """An empty folder beside the target, held until its lock is given back."""
+    while True:
+        fresh = beside(target, WRITING)
+        fresh.mkdir()
+        # Before it is held, another writer may take it for a leftover.
+        with suppress(BlockingIOError, FileNotFoundError):
+            lock = _lock(fresh)
+            if fresh.is_dir():
+                return fresh, lock
+            _unlock(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Hold a folder while the handle is open, also against threads; None where nothing is locked.
+
+    Raises:
+        BlockingIOError: if somebody else holds it.
+        FileNotFoundError: if it is gone.
+    """
+    handle = None
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):
+        _unlock(handle)
+        raise
+    except (OSError, AttributeError):  # some network file systems lock no folders, nor does Windows
+        _unlock(handle)
+        return None
+    return handle
+
+
+def _unlock(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
+
+
+def _clear_away(target: Path) -> None:
+    """Remove what killed writers of a folder left, once nothing of it is needed."""
+    for aside in leftovers(target, REPLACED):
+        if os.path.lexists(target):
+            # Half removed, it must not be taken for a folder that can be put back.
+            with suppress(OSError):
+                aside.rename(beside(target, WRITING))
+    for leftover in leftovers(target, WRITING):
+        with suppress(OSError):
+            lock = _lock(leftover)
+            if lock is not None or is_old(leftover):
+                shutil.rmtree(leftover, ignore_errors=True)
+            _unlock(lock)
+
+
+def _put_in_place(fresh: Path, target: Path) -> None:
+    """Give a folder the target's name; a folder that stood there is then called `fresh`."""
+    try:
+        _exchange(fresh, target)
+    except FileNotFoundError:
+        fresh.rename(target)
+    except OSError as error:
+        if error.errno not in _CANNOT_EXCHANGE:
+            raise
+        _put_in_place_by_renaming(fresh, target)
+
+
+def _put_in_place_by_renaming(fresh: Path, target: Path) -> None:
+    aside = fresh.with_suffix(REPLACED)
+    try:
+        target.rename(aside)
+    except FileNotFoundError:
         fresh.rename(target)
         return
-    if _exchange(fresh, target):
-        return  # `fresh` is the old one now, and is removed like any other rest
-    old = _beside(target, _OLD)
-    target.rename(old)
     try:
         fresh.rename(target)
-    except OSError:
-        old.rename(target)
+    except BaseException:
+        with suppress(OSError):
+            aside.rename(target)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    with suppress(OSError):
+        aside.rename(fresh)
 
 
-def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two folders in one step; False where the system or the file system cannot."""
-    if sys.platform not in ("linux", "darwin"):
-        return False
-    library = ctypes.CDLL(None, use_errno=True)
+def _exchange(one: Path, other: Path) -> None:
+    """Let two paths change places in one step.
+
+    Raises:
+        OSError: with `_CANNOT_EXCHANGE` where system, library or file system have no such step.
+    """
     paths = os.fsencode(one), os.fsencode(other)
     try:
+        library = ctypes.CDLL(None, use_errno=True)
         if sys.platform == "darwin":
             failed = library.renamex_np(*paths, _EXCHANGE)
         else:
             failed = library.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _EXCHANGE)
-    except AttributeError:
-        return False
-    if not failed:
-        return True
-    code = ctypes.get_errno()
-    if code in _CANNOT_EXCHANGE:
-        return False
-    raise OSError(code, os.strerror(code), str(other))
-
-
-def _sync_tree(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir():
-            sync_folder(path)
-        else:
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-    sync_folder(folder)
-
-
-def _beside(target: Path, ending: str) -> Path:
-    return target.with_name(f".{shortened(target.name)}.{secrets.token_hex(6)}{ending}")
-
-
-def _locked(folder: Path) -> int | None:
-    """Hold a folder as being written, until the process ends; None where there are no locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return None
-    handle = os.open(folder, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return handle
-
-
-def _in_use(folder: Path) -> bool:
-    """Whether a living process writes the folder."""
-    try:
-        import fcntl
-    except ImportError:
-        return True  # nobody can tell: it is left alone
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+    except (AttributeError, TypeError):  # no such function; no such library, on Windows
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
+    if failed:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(other))

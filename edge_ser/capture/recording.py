@@ -29,7 +29,9 @@ class Recording(PassingSink, ClosedOnExit):
 
     The folder gets ``sound.wav`` (16-bit mono at the source's rate), ``pictures/<time>.jpg`` and
     ``decisions.jsonl``, in which the words that counted stand; times are capture times in 16 kHz
-    samples. Should the disk refuse, the stream goes on and `error` tells.
+    samples. Should the disk refuse, the stream goes on and `error` tells. A recording grows where
+    it is, as no camera waits for a disk: of a process that is killed it holds what was written
+    until then, the newest picture perhaps in part.
 
     Thread contract: every method from any thread.
     """

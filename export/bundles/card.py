@@ -95,22 +95,22 @@ def renewed_card(card: str, manifest: BundleManifest, sizes: Mapping[str, int]) 
             was first written.
     """
     own = manifest.documents["card"].file
-    new = _sections(model_card(manifest, {f: n for f, n in sizes.items() if f != own}))
-    kept = _sections(card)
-    kept[""] = re.sub(r"\A# .*", f"# {manifest.name} {manifest.version}", kept.get("", ""))
-    for head in _RENEWED:
-        if head in kept:
-            kept[head] = new[head]
-    return "".join(kept.values()).rstrip("\n") + "\n"
+    page = model_card(manifest, {f: n for f, n in sizes.items() if f != own})
+    new = {_head(part): part.rstrip("\n") + "\n\n" for part in _sections(page)}
+    first, *parts = _sections(card)
+    title = f"# {manifest.name} {manifest.version}"
+    renewed = [re.sub(r"\A# .*", lambda _: title, first)]
+    renewed += [new[_head(part)] if _head(part) in _RENEWED else part for part in parts]
+    return "".join(renewed).rstrip("\n") + "\n"
 
 
-def _sections(text: str) -> dict[str, str]:
-    """The parts of a Markdown text by their second-level headings, each ending in an empty line."""
-    found: dict[str, str] = {}
-    for part in re.split(r"(?m)^(?=## )", text):
-        head = part.split("\n", 1)[0] if part.startswith("## ") else ""
-        found[head] = part.rstrip("\n") + "\n\n"
-    return found
+def _sections(text: str) -> list[str]:
+    """A Markdown text, cut before every second-level heading."""
+    return re.split(r"(?m)^(?=## )", text)
+
+
+def _head(section: str) -> str:
+    return section.split("\n", 1)[0]
 
 
 def _graphs_section(manifest: BundleManifest, sizes: Mapping[str, int]) -> list[str]:

@@ -6,15 +6,16 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from edge_ser.bundles.loading import Bundle, load_bundle
 from edge_ser.bundles.replacing import replaced_folder
-from edge_ser.bundles.schema import MANIFEST_NAME, BundleManifest, FileEntry, GraphName, Precision
+from edge_ser.bundles.schema import BundleManifest, FileEntry, GraphName, Precision
 from edge_ser.errors import BundleError, ConfigError
 from edge_ser.export.bundles.card import renewed_card
+from edge_ser.export.bundles.writer import require_replaceable, write_manifest
 
 REPORT_DOCUMENT: Final = "precision"
 REPORT_NAME: Final = "precision.json"
@@ -56,12 +57,7 @@ def check_output(output: Path, source: Bundle) -> None:
     """
     if output.resolve() == source.folder.resolve():
         raise ConfigError(f"{output} is the bundle itself; name another folder with --output")
-    if not output.exists():
-        return
-    if not output.is_dir() or (any(output.iterdir()) and not (output / MANIFEST_NAME).is_file()):
-        raise ConfigError(
-            f"{output} is there and is no bundle: it is not replaced; name another folder"
-        )
+    require_replaceable(output)
 
 
 def write_changed(source: Bundle, output: Path, change: Callable[[Path], BundleManifest]) -> Bundle:
@@ -76,8 +72,12 @@ def write_changed(source: Bundle, output: Path, change: Callable[[Path], BundleM
         change: gets the new folder, with every file of the source but the manifest in it; changes
             what it likes, and gives the manifest of the result.
 
+    Returns:
+        the bundle as `load_bundle` found it.
+
     Raises:
         ConfigError: the output cannot be written.
+        BundleError: a file is not as the manifest says, or a figure is not a number.
     """
     with replaced_folder(output) as fresh:
         for entry in source.manifest.files():
@@ -85,6 +85,8 @@ def write_changed(source: Bundle, output: Path, change: Callable[[Path], BundleM
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source.path(entry), target)
         manifest = BundleManifest.model_validate(change(fresh).model_dump(mode="json"))
+        for name in {e.file for e in source.manifest.files()} - {e.file for e in manifest.files()}:
+            (fresh / name).unlink()
         card = manifest.documents.get("card")
         if card is not None:
             sizes = {e.file: (fresh / e.file).stat().st_size for e in manifest.files()}
@@ -92,11 +94,9 @@ def write_changed(source: Bundle, output: Path, change: Callable[[Path], BundleM
             entry = written(fresh, card.file, text.encode())
             documents = {**manifest.documents, "card": entry}
             manifest = manifest.model_copy(update={"documents": documents})
-        content = manifest.model_dump(mode="json")
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        (fresh / MANIFEST_NAME).write_text(text, "utf-8")
-        load_bundle(fresh)
-    return load_bundle(output)
+        write_manifest(fresh, manifest.model_dump(mode="json"))
+        bundle = load_bundle(fresh)
+    return replace(bundle, folder=output)
 
 
 def written(folder: Path, name: str, content: bytes) -> FileEntry:

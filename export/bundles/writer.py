@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,9 +26,10 @@ from edge_ser.bundles.schema import (
     SubsetCalibration,
     Training,
 )
-from edge_ser.errors import BundleError
+from edge_ser.errors import BundleError, ConfigError
 from edge_ser.export.bundles.card import model_card
 from edge_ser.export.graphs.onnx_graph import load_model
+from edge_ser.files import file_sha256
 
 CARD: Final = "MODEL_CARD.md"
 LICENCE_FOLDER: Final = "LICENSES"
@@ -107,45 +106,69 @@ class BundleContent:
 def write_bundle(folder: Path, content: BundleContent) -> Bundle:
     """Write a bundle, verify it as the runtime will, and only then give it its name.
 
-    Everything is written to a folder beside the target. A bundle that stands at the target is
-    replaced when the new one is whole, and is untouched if anything fails.
-
     Args:
-        folder: of the bundle.
+        folder: of the bundle; a bundle that stands there is replaced, see `replaced_folder`.
         content: what goes in.
 
     Returns:
         The bundle as `load_bundle` found it.
 
     Raises:
-        BundleError: if a file is missing or is no graph, the content does not fit the schema, or
-            `folder` exists and is no bundle (nothing else is ever overwritten).
-        ConfigError: if the place cannot be written to.
+        BundleError: if a file is missing or is no graph, or the content does not fit the schema.
+        ConfigError: if `folder` must not be replaced or cannot be written.
     """
-    if folder.exists() and not (folder / MANIFEST_NAME).is_file() and _occupied(folder):
-        raise BundleError(
-            f"{folder} exists and is no bundle; choose another folder, nothing there is overwritten"
-        )
-    with replaced_folder(folder) as temporary:
-        document = _fill(temporary, content)
+    require_replaceable(folder)
+    with replaced_folder(folder) as fresh:
+        document = _fill(fresh, content)
         try:
             manifest = BundleManifest.model_validate(document)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "manifest"
             raise BundleError(f"the bundle cannot be written: {place}: {first['msg']}") from error
-        card = model_card(manifest, _sizes(temporary, manifest), content.notes)
-        (temporary / CARD).write_text(card, encoding="utf-8")
-        document["documents"]["card"] = _entry(temporary, CARD)
-        try:
-            text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        except ValueError as error:
-            raise BundleError(
-                "the bundle cannot be written: a figure in it is not a number"
-            ) from error
-        (temporary / MANIFEST_NAME).write_text(text, encoding="utf-8")
-        load_bundle(temporary)
-    return load_bundle(folder)
+        card = model_card(manifest, _sizes(fresh, manifest), content.notes)
+        (fresh / CARD).write_text(card, encoding="utf-8")
+        document["documents"]["card"] = _entry(fresh, CARD)
+        write_manifest(fresh, document)
+        written = load_bundle(fresh)
+    return replace(written, folder=folder)
+
+
+def require_replaceable(folder: Path) -> None:
+    """Refuse to put a bundle in the place of anything but a bundle or an empty folder.
+
+    Raises:
+        ConfigError: if something else is there.
+    """
+    try:
+        occupied = not (folder / MANIFEST_NAME).is_file() and any(folder.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot hold a bundle: {error.strerror}; name another folder"
+        ) from error
+    if occupied:
+        raise ConfigError(
+            f"{folder} is there and is no bundle: it is not replaced; name another folder"
+        )
+
+
+def write_manifest(folder: Path, document: Mapping[str, Any]) -> None:
+    """Write a bundle's manifest.
+
+    Args:
+        folder: of the bundle.
+        document: a `BundleManifest` as plain data.
+
+    Raises:
+        BundleError: if a figure in it is not a number.
+    """
+    try:
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise BundleError("the bundle cannot be written: a figure in it is not a number") from error
+    (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
 
 
 def tensor_specs(
@@ -220,23 +243,19 @@ def _fill(folder: Path, content: BundleContent) -> dict[str, Any]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        shutil.copyfile(source, target)
+        content = source.read_bytes()
     except OSError as error:
         raise BundleError(
             f"{source} cannot be put into the bundle: {error.strerror or error}"
         ) from error
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
 
 
 def _entry(folder: Path, file: str) -> dict[str, str]:
-    digest = hashlib.sha256((folder / file).read_bytes()).hexdigest()
-    return {"file": file, "sha256": digest}
+    return {"file": file, "sha256": file_sha256(folder / file)}
 
 
 def _sizes(folder: Path, manifest: BundleManifest) -> dict[str, int]:
     return {entry.file: (folder / entry.file).stat().st_size for entry in manifest.files()}
-
-
-def _occupied(folder: Path) -> bool:
-    return not folder.is_dir() or any(folder.iterdir())

@@ -1,9 +1,8 @@
 """Features on disk, keyed by what was encoded and how.
 
 A feature's key is the SHA-256 of the item's content and of all settings (front-end options, hash of
-the encoder's graph, augmentation): a changed setting never meets a stale feature. Files are
-written under another name and renamed, so an interrupted run leaves whole features or none and goes
-on where it stopped; a damaged file is computed again.
+the encoder's graph, augmentation): a changed setting never meets a stale feature. An interrupted
+run leaves whole features or none and goes on where it stopped; a damaged file is computed again.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class FeatureCache:
         canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"), allow_nan=False)
         self._folder = folder / hashlib.sha256(canonical.encode()).hexdigest()[:24]
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._write(self._folder / "settings.json", lambda f: f.write(canonical.encode()))
+        write_atomically(self._folder / "settings.json", canonical.encode())
 
     def path(self, key: str) -> Path:
         """Where the feature of a content hash lies."""
@@ -66,7 +65,9 @@ class FeatureCache:
         """Store a feature, atomically."""
         path = self.path(key)
         path.parent.mkdir(exist_ok=True)
-        self._write(path, lambda f: np.save(f, feature, allow_pickle=False))
+        buffer = io.BytesIO()
+        np.save(buffer, feature, allow_pickle=False)
+        write_atomically(path, buffer.getvalue())
 
     def features(
         self,
@@ -148,9 +149,3 @@ class FeatureCache:
             for one in some
             for index, feature in self._attempt(items, [one], compute, problems).items()
         }
-
-    @staticmethod
-    def _write(path: Path, write: Callable[[Any], Any]) -> None:
-        content = io.BytesIO()
-        write(content)
-        write_atomically(path, content.getvalue())

@@ -8,6 +8,7 @@ by the tools of this project, but treat it as personal data all the same.
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from edge_ser.bundles.schema import BundleManifest, GraphName
 from edge_ser.constants import MODALITIES, Modality
 from edge_ser.errors import ConfigError, EngineError
+from edge_ser.files import write_atomically
 from edge_ser.runtime.session import Session
 from edge_ser.runtime.tensor_check import check_inputs
 
@@ -70,8 +72,9 @@ def write_clip(folder: Path, clip: ClipFeatures) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{clip.name}.npz"
     fields: dict[str, Any] = {**clip.tensors, "label": clip.label, "speaker": clip.speaker}
-    with target.open("wb") as stream:
-        np.savez_compressed(stream, **fields)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **fields)
+    write_atomically(target, buffer.getvalue())
     return target
 
 

@@ -7,7 +7,7 @@ import io
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,7 +57,7 @@ def export_onnx(
 ) -> Parity:
     """Export a module in evaluation mode and prove the graph against it.
 
-    The graph is written under a temporary name, passes ONNX's checker, is run by ONNX Runtime on
+    The graph is written to a temporary folder, passes ONNX's checker, is run by ONNX Runtime on
     `example` and on each of `more_examples`, and only then gets its name.
 
     Args:
@@ -77,24 +77,28 @@ def export_onnx(
         The differences that were found.
 
     Raises:
-        ConfigError: if a dynamic axis is not proved on a second length, or the names do not fit.
+        ConfigError: if a dynamic axis is not proved on a second length, the names do not fit, or
+            the file cannot be written.
         EngineError: if the module cannot be exported, the checker refuses the graph, or it differs
             from the module by more than `tolerance`.
     """
     dynamic = dynamic or {}
     _require_proof(example, more_examples, dynamic, outputs)
     module = module.eval()
-    path.parent.mkdir(parents=True, exist_ok=True)
     model = _convert(module, example, list(outputs), dynamic, opset)
     _clean(model, dynamic)
-    with _replacing(path) as temporary:
-        onnx.save(model, str(temporary))
+    content = model.SerializeToString()
+    with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
+        temporary = Path(folder) / path.name
+        temporary.write_bytes(content)
         try:
             onnx.checker.check_model(str(temporary), full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
             raise EngineError(f"the graph exported to {path} is refused: {error}") from error
         parity = compare_with_torch(module, temporary, [example, *more_examples], list(outputs))
         _require(parity, tolerance, f"the graph exported to {path}", "its torch module")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content)
     return parity
 
 
@@ -264,12 +268,3 @@ def _require(parity: Parity, tolerance: float, what: str, reference: str) -> Non
             f"{what} differs from {reference} by {parity.largest_absolute:.3g} "
             f"({parity.largest_relative:.3g} of the largest value); {tolerance:.3g} is allowed"
         )
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary file whose content `path` gets if the block ends without an error."""
-    with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
-        temporary = Path(folder) / path.name
-        yield temporary
-        write_atomically(path, temporary.read_bytes())

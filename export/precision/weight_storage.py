@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_ser.errors import EngineError
 from edge_ser.export.graphs.onnx_graph import load_model
 from edge_ser.export.precision.int8.embeddings import to_int8_embeddings
+from edge_ser.files import write_atomically
 from edge_ser.runtime.onnxruntime_sessions import onnxruntime
 
 _SMALLEST: Final = 256
@@ -119,4 +120,4 @@ def quantize_dynamic(
 
 def _save(model: onnx.ModelProto, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, str(target))
+    write_atomically(target, model.SerializeToString())

@@ -30,6 +30,7 @@ from edge_ser.export.training.examples import (
     collate,
 )
 from edge_ser.export.training.fusion_task import FusionTask
+from edge_ser.export.training.whole_checkpoints import WholeCheckpoints
 
 LAST = "last.ckpt"
 
@@ -95,7 +96,6 @@ def fit(
     loggers: list[Any] = []
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        # Lightning writes to a temporary file and renames: a kill leaves the previous epoch whole.
         callbacks.append(
             ModelCheckpoint(
                 dirpath=folder,
@@ -122,6 +122,7 @@ def fit(
                 "gradient_clip_val": fitting.optimisation.gradient_clip,
                 "callbacks": callbacks,
                 "logger": loggers or False,
+                "plugins": [WholeCheckpoints()],
                 "enable_checkpointing": folder is not None,
                 "enable_progress_bar": fitting.progress,
                 "enable_model_summary": False,

@@ -20,6 +20,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from edge_ser.files import write_atomically
+
 CHILD = """
 import json, os, resource, sys, time
 started = time.perf_counter()
@@ -129,9 +131,8 @@ def main() -> None:
         marked = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
         if not marked.search(document):
             sys.exit(f"{options.write} has no lines <!-- measured --> and <!-- /measured -->")
-        options.write.write_text(
-            marked.sub(lambda m: f"{m.group(1)}{text}\n{m.group(2)}", document), encoding="utf-8"
-        )
+        after = marked.sub(lambda m: f"{m.group(1)}{text}\n{m.group(2)}", document)
+        write_atomically(options.write, after.encode())
 
 
 if __name__ == "__main__":

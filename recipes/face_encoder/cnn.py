@@ -12,11 +12,12 @@ from typing import Final
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
+from edge_ser.files import write_atomically
 
 CNN_ORIGIN: Final = "this project, trained from nothing on FER2013"
 CNN_LICENCE: Final = "research use, as FER2013"
@@ -133,4 +134,4 @@ def load_face_encoder(source: Path, *, with_logits: bool = False) -> FaceCnn:
 
 def save_face_encoder(encoder: FaceCnn, path: Path) -> None:
     """Write the weights as safetensors, so that `load_face_encoder` reads them."""
-    save_file({name: x.contiguous() for name, x in encoder.state_dict().items()}, path)
+    write_atomically(path, save({n: x.contiguous() for n, x in encoder.state_dict().items()}))

@@ -34,6 +34,7 @@ from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.pictures import read_pictures
 from edge_ser.export.examples.picture_augmentation import PictureAugmentation
+from edge_ser.export.training.whole_checkpoints import WholeCheckpoints
 from edge_ser.files import write_atomically
 from recipes.face_encoder.cnn import FaceCnn, load_face_encoder, save_face_encoder
 from recipes.face_encoder.data import FaceBatch, FaceBatches, face_parts
@@ -222,6 +223,7 @@ def finetune_face(
             *extra_callbacks,
         ],
         logger=[CSVLogger(output, "csv"), TensorBoardLogger(output, "tensorboard")],
+        plugins=[WholeCheckpoints()],
         log_every_n_steps=50,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -7,6 +7,7 @@ depends on (stream, k) alone, so a corpus can be made in pieces and is the same 
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ser._kernels import pitch_evidence
+from edge_ser.files import write_atomically
 from recipes.pitch_scorer.recording_conditions import recorded
 from recipes.pitch_scorer.synthetic_speech import Utterance, utterance
 
@@ -69,9 +71,9 @@ def load_corpus(folder: Path, stream: int, shards: int) -> Frames:
         path = folder / f"{stream}-{index:03}.npz"
         if not path.exists():
             made = make_shard(stream, index)
-            partial = path.with_suffix(".partial.npz")
-            np.savez(partial, features=made.features, f0_hz=made.f0_hz, lengths=made.lengths)
-            partial.replace(path)
+            buffer = io.BytesIO()
+            np.savez(buffer, features=made.features, f0_hz=made.f0_hz, lengths=made.lengths)
+            write_atomically(path, buffer.getvalue())
         with np.load(path, allow_pickle=False) as stored:
             parts.append(Frames(stored["features"], stored["f0_hz"], stored["lengths"]))
     return Frames(

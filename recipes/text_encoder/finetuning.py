@@ -27,6 +27,7 @@ from edge_ser.errors import ConfigError
 from edge_ser.export.data.text_tables import read_goemotions
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, load_text_encoder, load_tokenizer
 from edge_ser.export.graphs.torch_export import run_graph
+from edge_ser.export.training.whole_checkpoints import WholeCheckpoints
 from edge_ser.files import write_atomically
 from recipes.text_encoder.data import (
     LabelledTexts,
@@ -163,6 +164,7 @@ def finetune_text(
                 CSVLogger(output, "csv"),
                 TensorBoardLogger(output, "tensorboard"),
             ],
+            "plugins": [WholeCheckpoints()],
             "log_every_n_steps": 50,
             "enable_progress_bar": False,
             "enable_model_summary": False,

@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edge_ser.bundles.replacing import replaced_folder
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.encoders.text import TextEncoder, load_text_encoder
-from edge_ser.files import write_atomically
 from recipes.text_encoder.data import TextBatch
 from recipes.text_encoder.metrics import choose_thresholds, f1_per_label
 
@@ -53,16 +53,17 @@ class TextEmotionModel(nn.Module):
         return logits
 
     def save(self, folder: Path) -> None:
-        """Write the encoder in the Hugging Face layout and the head beside it."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.encoder.save(folder)
-        save_file(
-            {"weight": self.head.weight.detach().contiguous(), "bias": self.head.bias.detach()},
-            str(folder / HEAD_WEIGHTS),
-        )
+        """Write the encoder in the Hugging Face layout and the head beside it.
+
+        The folder is replaced whole, see `edge_ser.bundles.replacing.replaced_folder`.
+        """
+        head = {"weight": self.head.weight.detach().contiguous(), "bias": self.head.bias.detach()}
         thresholds = [float(value) for value in self.get_buffer("thresholds")]
         config = {"labels": list(self.labels), "thresholds": thresholds}
-        write_atomically(folder / HEAD_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+        with replaced_folder(folder) as fresh:
+            self.encoder.save(fresh)
+            save_file(head, str(fresh / HEAD_WEIGHTS))
+            (fresh / HEAD_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def load_text_emotion_model(folder: Path) -> TextEmotionModel:

@@ -1,208 +1,176 @@
-"""Whatever fails and whenever a process is killed: a whole bundle, old or new, is there."""
+"""A folder is replaced whole or not at all, and what a killed writer left goes away.
+
+That a bundle is whole whatever fails and wherever its writer is killed is proved where bundles are
+written, in ``tests/export/bundles/test_derived.py``.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import stat
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-from fixtures.bundle_factory import make_bundle
+from fixtures.file_faults import FileCalls
 
 from edge_ser.bundles import replacing
-from edge_ser.bundles.loading import load_bundle
 from edge_ser.bundles.replacing import recover, replaced_folder
 from edge_ser.errors import ConfigError
 
-CALLS = ("mkdir", "rename", "fsync", "open", "unlink", "rmdir")
-"""What a replacement asks of the file system, beside the exchange and the writing of files."""
-
-Old = New = str
+LEFT = ".{}.0123456789ab.{}"
+LONGEST = 255
 
 
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("bundles")
-    newer = make_bundle(folder / "two", lambda manifest: manifest.update(version="9.9.9"))
-    return make_bundle(folder / "one"), newer
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.fixture(params=["exchange", "no exchange"])
-def _system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "no exchange":
-        monkeypatch.setattr(replacing, "_exchange", lambda *_: False)
+def replace(folder: Path, content: str) -> None:
+    with replaced_folder(folder) as fresh:
+        (fresh / "inner").mkdir()
+        (fresh / "inner" / "file").write_text(content)
 
 
-@contextmanager
-def intercepted(at: int, act: Callable[[], None]) -> Iterator[list[int]]:
-    """Call `act` before the call number `at` of all that are made; counts them."""
-    made = [0]
-    saved: dict[str, Any] = {name: getattr(os, name) for name in CALLS}
-    exchange = replacing._exchange
-
-    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
-            made[0] += 1
-            if made[0] == at:
-                act()
-            return real(*arguments, **options)
-
-        return call
-
-    try:
-        for name, real in saved.items():
-            setattr(os, name, counted(real))
-        replacing._exchange = counted(exchange)
-        yield made
-    finally:
-        for name, real in saved.items():
-            setattr(os, name, real)
-        replacing._exchange = exchange
+def content(folder: Path) -> str:
+    return (folder / "inner" / "file").read_text()
 
 
-def _replace(target: Path, source: Path) -> None:
-    with replaced_folder(target) as fresh:
-        shutil.copytree(source, fresh, dirs_exist_ok=True)
-
-
-def _there(target: Path, *versions: str) -> str:
-    found = load_bundle(target).manifest.version
-    assert found in versions
-    return found
-
-
-def _versions(bundles: tuple[Path, Path]) -> tuple[Old, New]:
-    old, new = (load_bundle(folder).manifest.version for folder in bundles)
-    assert old != new
-    return old, new
-
-
-def _fail() -> None:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def _litter(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.iterdir() if p.name.startswith("."))
-
-
-@pytest.mark.usefixtures("_system")
+@pytest.mark.parametrize("exchanged", [True, False])
 def test_a_folder_is_replaced_and_nothing_is_left(
-    bundles: tuple[Path, Path], tmp_path: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanged: bool
 ) -> None:
-    old, new = _versions(bundles)
-    target = tmp_path / "deep" / "bundle"
-    _replace(target, bundles[0])
-    assert _there(target, old) == old
-    _replace(target, bundles[1])
-    assert _there(target, new) == new
-    assert [p.name for p in target.parent.iterdir()] == ["bundle"]
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    if not exchanged:
+        monkeypatch.setattr(replacing, "_exchange", refused)
+    target = tmp_path / "deep" / "folder"
+    for text in ("old", "new"):
+        replace(target, text)
+        assert content(target) == text
+    assert names(target.parent) == ["folder"]
 
 
-@pytest.mark.usefixtures("_system")
-def test_when_any_call_fails_once_the_old_or_the_new_bundle_is_whole(
-    bundles: tuple[Path, Path], tmp_path: Path
-) -> None:
-    old, new = _versions(bundles)
-    at, outcomes = 0, set()
-    while True:
-        at += 1
-        target = tmp_path / str(at) / "bundle"
-        shutil.copytree(bundles[0], target)
-        failed = False
-        with intercepted(at, _fail) as made:
-            try:
-                _replace(target, bundles[1])
-            except ConfigError:
-                failed = True
-        if made[0] < at:
-            break
-        found = _there(target, old, new)
-        outcomes.add((failed, found == new))
-        # The next run works and leaves nothing behind.
-        _replace(target, bundles[1])
-        assert _there(target, new) == new
-        assert _litter(target.parent) == []
-        shutil.rmtree(target.parent)
-    assert at > 10
-    assert (False, True) in outcomes  # a rest that could not be removed
-    assert (True, False) in outcomes
-    assert (False, False) not in outcomes
+def test_a_new_folder_has_the_usual_permissions(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        replace(tmp_path / "folder", "x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o755
 
 
-@pytest.mark.usefixtures("_system")
-def test_killed_at_any_call_a_whole_bundle_is_there_for_whoever_comes_next(
-    bundles: tuple[Path, Path], tmp_path: Path
-) -> None:
-    old, new = _versions(bundles)
-    at, found = 0, set()
-    while True:
-        at += 1
-        target = tmp_path / str(at) / "bundle"
-        shutil.copytree(bundles[0], target)
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                with intercepted(at, lambda: os._exit(9)):
-                    _replace(target, bundles[1])
-                code = 0
-            finally:
-                os._exit(code)
-        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert ended in (0, 9)
-        if ended == 0:
-            break
-        found.add(_there(target, old, new))
-        recover(target)
-        assert _litter(target.parent) == []
-        assert _there(target, old, new) in found
-        shutil.rmtree(target.parent)
-    assert at > 10
-    assert found == {old, new}
-
-
-def test_a_rest_that_a_living_process_writes_is_left_alone(
-    bundles: tuple[Path, Path], tmp_path: Path
-) -> None:
-    target = tmp_path / "bundle"
-    shutil.copytree(bundles[0], target)
-    with replaced_folder(target) as first:
-        shutil.copytree(bundles[0], first, dirs_exist_ok=True)
-        _replace(target, bundles[1])
-        assert first.is_dir()
-    assert _there(target, *_versions(bundles)) == _versions(bundles)[0]
-    assert _litter(tmp_path) == []
-
-
-def test_an_error_of_the_writer_leaves_the_old_bundle(
-    bundles: tuple[Path, Path], tmp_path: Path
-) -> None:
-    target = tmp_path / "bundle"
-    shutil.copytree(bundles[0], target)
-    with pytest.raises(KeyError), replaced_folder(target):
+def test_an_error_in_the_block_leaves_the_old_folder(tmp_path: Path) -> None:
+    replace(tmp_path / "folder", "old")
+    with pytest.raises(KeyError), replaced_folder(tmp_path / "folder"):
         raise KeyError
-    assert _there(target, _versions(bundles)[0])
-    assert _litter(tmp_path) == []
+    assert content(tmp_path / "folder") == "old"
+    assert names(tmp_path) == ["folder"]
 
 
-def test_names_as_long_as_the_system_allows_work(
-    bundles: tuple[Path, Path], tmp_path: Path
-) -> None:
-    for name in ("b" * 255, "\u00e4" * 127):
-        target = tmp_path / name
-        _replace(target, bundles[0])
-        _replace(target, bundles[1])
-        assert _there(target, _versions(bundles)[1])
-    with pytest.raises(ConfigError, match="too long"):
-        _replace(tmp_path / ("b" * 256), bundles[0])
+@pytest.mark.parametrize("letter", ["a", "ü", "語"])
+def test_names_may_be_as_long_as_the_system_allows(tmp_path: Path, letter: str) -> None:
+    name = letter * (LONGEST // len(letter.encode()))
+    other = name[:-1] + ("x" if len(letter.encode()) > 1 else "b")
+    for text in ("old", "new"):
+        replace(tmp_path / name, text)
+        replace(tmp_path / other, text)
+    assert content(tmp_path / name) == content(tmp_path / other) == "new"
+    assert len(names(tmp_path)) == 2
+    with replaced_folder(tmp_path / name) as one, replaced_folder(tmp_path / other) as two:
+        assert one.name.rsplit(".", 2)[0] != two.name.rsplit(".", 2)[0]
+        assert max(len(os.fsencode(path.name)) for path in (one, two)) < 143
 
 
-def test_a_place_that_refuses_is_named(bundles: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_and_a_path_through_a_file_are_refused(tmp_path: Path) -> None:
+    long = tmp_path / ("a" * (LONGEST + 1))
     (tmp_path / "file").write_text("x")
-    for target in (tmp_path / "file" / "bundle", Path("/proc/none/bundle")):
-        with pytest.raises(ConfigError, match="cannot be written"):
-            _replace(target, bundles[0])
+    for target, advice in (
+        (long, "choose a shorter name"),
+        (tmp_path / "file", "is a file, not a folder; name another place"),
+        (tmp_path / "file" / "folder", "is a file, not a folder; name another place"),
+    ):
+        with pytest.raises(ConfigError, match=advice):
+            replace(target, "x")
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "name a place that you may write to"),
+        (errno.EROFS, "name a place that you may write to"),
+        (errno.ENOSPC, "make room on that disk"),
+        (errno.EDQUOT, "make room on that disk"),
+        (errno.EBUSY, "it is mounted, or part of an image"),
+    ],
+)
+def test_refusals_say_what_to_do_in_one_line(
+    tmp_path: Path, file_calls: FileCalls, number: int, advice: str
+) -> None:
+    def refuse() -> None:
+        raise OSError(number, os.strerror(number))
+
+    replace(tmp_path / "folder", "old")
+    with file_calls.watched(1, refuse), pytest.raises(ConfigError, match=advice) as raised:
+        replace(tmp_path / "folder", "new")
+    assert "\n" not in str(raised.value)
+    reason = f"cannot write {tmp_path / 'folder'}: {os.strerror(number)}; "
+    assert str(raised.value).startswith(reason)
+    assert content(tmp_path / "folder") == "old"
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "folder")
+    replace(tmp_path / "link", "old")
+    replace(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert content(tmp_path / "disk" / "folder") == "new"
+    assert names(tmp_path / "disk") == ["folder"]
+
+
+def test_a_writer_that_lives_is_left_alone(tmp_path: Path) -> None:
+    with replaced_folder(tmp_path / "folder") as slow:
+        (slow / "inner").mkdir()
+        (slow / "inner" / "file").write_text("slow")
+        replace(tmp_path / "folder", "quick")
+        assert content(slow) == "slow"
+        assert content(tmp_path / "folder") == "quick"
+    assert content(tmp_path / "folder") == "slow"
+    assert names(tmp_path) == ["folder"]
+
+
+def test_a_folder_that_its_writer_is_about_to_replace_is_not_put_back(tmp_path: Path) -> None:
+    replace(tmp_path / "folder", "old")
+    with replaced_folder(tmp_path / "folder") as fresh:
+        aside = fresh.with_suffix(".replaced")
+        (tmp_path / "folder").rename(aside)
+        recover(tmp_path / "folder")
+        assert not (tmp_path / "folder").exists()
+        aside.rename(tmp_path / "folder")
+
+
+def test_what_was_set_aside_and_has_a_successor_goes(tmp_path: Path) -> None:
+    replace(tmp_path / "folder", "new")
+    replace(tmp_path / LEFT.format("folder", "replaced"), "old")
+    recover(tmp_path / "folder")
+    assert content(tmp_path / "folder") == "new"
+    replace(tmp_path / "folder", "newer")
+    assert names(tmp_path) == ["folder"]
+
+
+def test_where_nothing_can_be_locked_only_old_leftovers_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replacing, "fcntl", None)
+    left = tmp_path / LEFT.format("folder", "writing")
+    left.mkdir()
+    replace(tmp_path / "folder", "x")
+    assert names(tmp_path) == [left.name, "folder"]
+    long_ago = time.time() - 7200
+    os.utime(left, (long_ago, long_ago))
+    replace(tmp_path / "folder", "y")
+    assert names(tmp_path) == ["folder"]

@@ -32,6 +32,7 @@ from edge_ser.export.examples.sound_augmentation import augment_sound, speech_wi
 from edge_ser.export.models.pooling import AttentiveStatistics
 from edge_ser.export.training.config import SpeechFinetuning
 from edge_ser.export.training.fit import LAST, EpochOrder, fixed_threads
+from edge_ser.export.training.whole_checkpoints import WholeCheckpoints
 from edge_ser.frontends.audio import AudioFrontend, default_audio_config
 from edge_ser.kernels import whisper_normalize
 
@@ -300,6 +301,7 @@ def finetune_speech(
                     CSVLogger(folder, "", "csv"),
                     TensorBoardLogger(folder, "", "tensorboard"),
                 ],
+                "plugins": [WholeCheckpoints()],
                 "enable_progress_bar": progress,
                 "enable_model_summary": False,
                 "num_sanity_val_steps": 0,

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from rich.console import Console
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.items import Item
@@ -24,6 +24,7 @@ from edge_ser.export.training.run_data import RunData
 from edge_ser.export.training.speech.finetuning import LabelledSound, finetune_speech
 from edge_ser.export.training.tokens.of_run import GENTLE
 from edge_ser.export.training.tokens.torch_encoders import SoundTokens
+from edge_ser.files import write_atomically
 from edge_ser.frontends.audio import default_audio_config
 
 SPEECH_WEIGHTS: Final = "speech.safetensors"
@@ -96,9 +97,7 @@ def read_speech(file: Path, config: TrainingConfig) -> SpeechEncoder:
 
 def write_speech(encoder: SpeechEncoder, file: Path) -> None:
     """Write an encoder's weights, atomically."""
-    temporary = file.with_suffix(".part")
-    save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, str(temporary))
-    temporary.replace(file)
+    write_atomically(file, save({k: v.contiguous() for k, v in encoder.state_dict().items()}))
 
 
 def _sizes(config: TrainingConfig) -> SpeechEncoderConfig:

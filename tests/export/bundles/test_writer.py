@@ -24,7 +24,7 @@ from edge_ser.bundles.schema import (
     VideoFrontendConfig,
 )
 from edge_ser.constants import EMOTIONS
-from edge_ser.errors import BundleError, EngineError
+from edge_ser.errors import BundleError, ConfigError, EngineError
 from edge_ser.export.bundles.writer import (
     DEFAULT_LICENCES,
     BundleContent,
@@ -199,12 +199,12 @@ def test_a_folder_that_is_no_bundle_is_never_overwritten(
     target = tmp_path / "photos"
     target.mkdir()
     (target / "holiday.jpg").write_bytes(b"x")
-    with pytest.raises(BundleError, match="nothing there is overwritten"):
+    with pytest.raises(ConfigError, match="is no bundle: it is not replaced"):
         write_bundle(target, content)
     assert entries(target) == ["holiday.jpg"]
     file = tmp_path / "file"
     file.write_text("x")
-    with pytest.raises(BundleError, match="nothing there is overwritten"):
+    with pytest.raises(ConfigError, match="Not a directory; name another folder"):
         write_bundle(file, content)
 
 

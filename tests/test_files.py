@@ -1,0 +1,124 @@
+"""A file is replaced whole or not at all, and what a killed writer left goes away."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from pathlib import Path
+
+import pytest
+from fixtures.file_faults import FileCalls, killed_at
+
+from edge_ser.errors import ConfigError
+from edge_ser.files import is_unfinished, write_atomically
+
+LONGEST = 255
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def aged(path: Path) -> Path:
+    """As if it had been written two hours ago."""
+    long_ago = time.time() - 7200
+    os.utime(path, (long_ago, long_ago))
+    return path
+
+
+def test_a_file_is_old_or_new_whatever_fails(tmp_path: Path, file_calls: FileCalls) -> None:
+    target = tmp_path / "file"
+    step, failures = 0, 0
+    while True:
+        target.write_bytes(b"old")
+        with file_calls.watched(step):
+            try:
+                write_atomically(target, b"something new")
+            except ConfigError as error:
+                failures += 1
+                reason = str(error)
+        if step >= len(file_calls.made):
+            break
+        assert target.read_bytes() in (b"old", b"something new")
+        assert names(tmp_path) == ["file"]
+        step += 1
+    assert "Input/output error; check that its folder exists" in reason
+    assert file_calls.made == ["open", "write", "fsync", "replace", "open", "fsync", "unlink"]
+    assert failures == 6
+    assert target.read_bytes() == b"something new"
+
+
+def test_a_file_is_old_or_new_wherever_its_writer_is_killed(
+    tmp_path: Path, file_calls: FileCalls
+) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    found = []
+    while killed_at(file_calls, len(found), lambda: write_atomically(target, b"something new")):
+        found.append(target.read_bytes())
+    assert found == [b"old"] * 4 + [b"something new"] * 3
+    left = [path for path in tmp_path.iterdir() if path != target]
+    assert len(left) == 3
+    assert all(is_unfinished(path) for path in left)
+    write_atomically(target, b"newer")
+    assert len(names(tmp_path)) == 4  # somebody may still be writing to them
+    for path in left:
+        aged(path)
+    write_atomically(target, b"newest")
+    assert names(tmp_path) == ["file"]
+
+
+def test_what_others_left_is_not_touched(tmp_path: Path) -> None:
+    others = [".other.0123456789ab.writing", ".file.writing", ".file.0123.writing"]
+    for name in others:
+        (tmp_path / name).write_text("x")
+        aged(tmp_path / name)
+    write_atomically(tmp_path / "file", b"x")
+    assert names(tmp_path) == sorted([*others, "file"])
+
+
+def test_permissions_are_those_that_are_asked_for(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_atomically(tmp_path / "private", b"x", mode=0o600)
+        write_atomically(tmp_path / "open", b"x")
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("open", "private")]
+    assert modes == [0o644, 0o600]
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ConfigError, match="it is a folder; name a file"):
+        write_atomically(tmp_path / "folder", b"x")
+    with pytest.raises(ConfigError, match="check that its folder exists"):
+        write_atomically(tmp_path / "none" / "file", b"x")
+    with pytest.raises(ConfigError, match="choose a shorter name"):
+        write_atomically(tmp_path / ("a" * (LONGEST + 1)), b"x")
+    assert names(tmp_path) == ["folder"]
+
+
+@pytest.mark.parametrize("letter", ["a", "ü", "語"])
+def test_names_may_be_as_long_as_the_system_allows(tmp_path: Path, letter: str) -> None:
+    name = letter * (LONGEST // len(letter.encode()))
+    for content in (b"old", b"new"):
+        write_atomically(tmp_path / name, content)
+    assert (tmp_path / name).read_bytes() == b"new"
+    assert names(tmp_path) == [name]
+
+
+def test_a_folder_that_cannot_be_synced_is_no_failure_where_no_folder_can(
+    tmp_path: Path, file_calls: FileCalls
+) -> None:
+    def refuse() -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    with file_calls.watched():
+        write_atomically(tmp_path / "file", b"old")
+    last = len(file_calls.made) - 1 - file_calls.made[::-1].index("fsync")
+    with file_calls.watched(last, refuse):
+        write_atomically(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
