@@ -193,7 +193,8 @@ OPTIONAL = {"pycuda", "swift_f0"}
 def test_every_package_that_is_imported_is_declared() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
-    declared = {re.split(r"[\[<>=;! ]", entry)[0].lower() for entries in lists for entry in entries}
+    entries = [entry.replace("_", "-") for entries in lists for entry in entries]
+    declared = {re.split(r"[\[<>=;! ]", entry)[0].lower() for entry in entries}
     needed = {re.split(r"[<>=;! ]", entry)[0].lower() for entry in project["dependencies"]}
     for path in MODULES.values():
         for name in _imports(ast.parse(path.read_text())):

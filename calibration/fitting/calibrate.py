@@ -26,14 +26,12 @@ from edge_ser.export.scoring.metrics import (
     Labels,
     Probabilities,
     brier_score,
+    calibration_columns,
     calibration_error,
+    calibration_figure,
     negative_log_likelihood,
 )
-from edge_ser.export.scoring.people_draws import (
-    calibration_columns,
-    calibration_figure,
-    draw_people,
-)
+from edge_ser.export.scoring.people_draws import draw_people
 from edge_ser.export.scoring.temperature import (
     FEWEST_OF_A_LABEL,
     Logits,

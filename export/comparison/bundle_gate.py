@@ -10,10 +10,10 @@ import onnx
 
 from edge_ser.bundles.loading import Bundle
 from edge_ser.bundles.schema import GraphEntry, GraphName, TensorSpec
-from edge_ser.export.comparison.compare import predictions
 from edge_ser.export.comparison.gate import Verdict, judge
 from edge_ser.export.data.clip_set import ClipFeatures
 from edge_ser.export.precision.difference import Evaluated
+from edge_ser.export.trials.answers import clip_answers
 from edge_ser.export.variants.typed_bundle import TypedBundle
 from edge_ser.runtime.session import Session, Tensor
 
@@ -82,8 +82,8 @@ def judge_bundle(
     for name, graph in typed.graphs.items():
         reference[name] = GraphInMemory(graph.source, entries[name])
         other[name] = GraphInMemory(graph.model, entries[name])
-    expected = predictions(bundle, clips, reference)
-    given = predictions(bundle, clips, other)
+    expected = clip_answers(clips, bundle.manifest, reference)
+    given = clip_answers(clips, bundle.manifest, other)
     return {s: judge(expected[s], given[s], precision) for s in expected}
 
 

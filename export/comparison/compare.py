@@ -12,19 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from edge_ser.bundles.loading import Bundle
-from edge_ser.bundles.schema import GRAPHS, GraphName, subset_name
+from edge_ser.bundles.schema import GRAPHS, GraphName
 from edge_ser.errors import ConfigError, EngineError, MissingExtraError
-from edge_ser.export.comparison.gate import Predictions, Verdict, judge, people_of
+from edge_ser.export.comparison.gate import Verdict, judge
 from edge_ser.export.comparison.workload import DecisionWorkload, decision_workload
-from edge_ser.export.data.clip_set import (
-    ClipFeatures,
-    encode,
-    fusion_inputs,
-    graph_samples,
-)
+from edge_ser.export.data.clip_set import ClipFeatures, graph_samples
 from edge_ser.export.precision.probe import probe_inputs
+from edge_ser.export.trials.answers import Predictions, clip_answers
 from edge_ser.export.variants.variant import Variant, bundle_of
-from edge_ser.pipeline.fusion import calibrated
 from edge_ser.runtime.backend import open_session
 from edge_ser.runtime.engine_cache import EngineCache
 from edge_ser.runtime.session import Session, Tensor
@@ -256,42 +251,12 @@ def _judge_all(
     reference: dict[str, Predictions] = {}
     for report, sessions in running:
         tell(f"{report.variant}: recognising {len(clips)} clips")
-        found = predictions(bundle, clips, sessions)
+        found = clip_answers(clips, bundle.manifest, sessions)
         reference = reference or found
         precision = report.variant.precision
         bound = {"int8-fp16": "mixed", "bundle": "int8"}.get(precision, precision)
         for subset, answers in found.items():
             report.verdicts[subset] = judge(reference[subset], answers, bound)
-
-
-def predictions(
-    bundle: Bundle, clips: Sequence[ClipFeatures], sessions: Sessions
-) -> dict[str, Predictions]:
-    """Calibrated answers for every clip, by the modalities that it has, and of each alone.
-
-    Clips whose label the bundle does not know are left out.
-    """
-    manifest = bundle.manifest
-    rows: dict[str, list[tuple[np.ndarray, int, str]]] = {}
-    for clip in clips:
-        if clip.label not in manifest.labels:
-            continue
-        tokens = encode(clip, manifest, sessions)
-        subsets = {subset_name(list(tokens))} | set(tokens)
-        for subset in sorted(subsets - {""}):
-            chosen = {m: v for m, v in tokens.items() if m in subset.split("+")}
-            logits = sessions["fusion"].run(fusion_inputs(chosen, manifest))["logits"]
-            answer = calibrated(logits.astype(np.float64), manifest.calibration[subset])[0]
-            label = manifest.labels.index(clip.label)
-            rows.setdefault(subset, []).append((answer, label, clip.speaker))
-    return {
-        subset: Predictions(
-            np.stack([answer for answer, _, _ in found]),
-            np.array([label for _, label, _ in found], np.int64),
-            people_of([speaker for _, _, speaker in found]),
-        )
-        for subset, found in rows.items()
-    }
 
 
 def _silent(step: str) -> None:

@@ -1,9 +1,10 @@
-"""Scores of predicted probabilities against labels."""
+"""Scores of predicted probabilities against labels: scikit-learn's, and what it lacks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,10 @@ from edge_ser.errors import ConfigError
 
 Probabilities = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+BINS: Final = 15
+"""Of confidence, for the calibration error."""
 
 
 @dataclass(frozen=True)
@@ -49,29 +54,49 @@ def score(predicted: Labels, true: Labels, labels: int) -> Metrics:
         raise ConfigError(f"{len(predicted)} predictions cannot be scored by {len(true)} labels")
     if min(predicted.min(), true.min()) < 0 or max(predicted.max(), true.max()) >= labels:
         raise ConfigError(f"labels must lie between 0 and {labels - 1}")
-    confusion = np.zeros((labels, labels), np.int64)
-    np.add.at(confusion, (true, predicted), 1)
-    hits = np.diag(confusion).astype(np.float64)
-    of_true, of_predicted = confusion.sum(1), confusion.sum(0)
-    there = of_true > 0
-    recall = np.where(there, hits / np.maximum(of_true, 1), np.nan)
-    precision = hits / np.maximum(of_predicted, 1)
-    f1 = np.where(there, 2 * hits / np.maximum(of_true + of_predicted, 1), np.nan)
+    from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
+    every = np.arange(labels)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        true, predicted, labels=every, zero_division=0.0
+    )
+    there = support > 0
+    recall, f1 = np.where(there, recall, np.nan), np.where(there, f1, np.nan)
     return Metrics(
         count=len(true),
-        accuracy=float(hits.sum() / len(true)),
+        accuracy=float(accuracy_score(true, predicted)),
         recall=float(recall[there].mean()),
         precision=float(precision[there].mean()),
         f1=float(f1[there].mean()),
         per_label=tuple(
-            (float(precision[i]), float(recall[i]), float(f1[i]), int(of_true[i]))
+            (float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]))
             for i in range(labels)
         ),
-        confusion=tuple(tuple(int(x) for x in row) for row in confusion),
+        confusion=tuple(
+            tuple(int(x) for x in row) for row in confusion_matrix(true, predicted, labels=every)
+        ),
     )
 
 
-def calibration_error(probabilities: Probabilities, true: Labels, bins: int = 15) -> float:
+def calibration_columns(probabilities: Probabilities, true: Labels, bins: int = BINS) -> Floats:
+    """Columns [clips, 2 * bins]: clips, and confidence less hits, of each confidence bin."""
+    confidence = probabilities.max(1)
+    hit = probabilities.argmax(1) == true
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    columns = np.zeros((len(true), 2 * bins))
+    rows = np.arange(len(true))
+    columns[rows, index] = 1.0
+    columns[rows, bins + index] = confidence - hit
+    return columns
+
+
+def calibration_figure(sums: Floats) -> Floats:
+    """Expected calibration error (Guo et al., 2017)."""
+    bins = sums.shape[1] // 2
+    return np.asarray(np.abs(sums[:, bins:]).sum(1) / sums[:, :bins].sum(1))
+
+
+def calibration_error(probabilities: Probabilities, true: Labels, bins: int = BINS) -> float:
     """Expected calibration error of the likeliest label (Guo et al., 2017), equally wide bins.
 
     Args:
@@ -79,20 +104,16 @@ def calibration_error(probabilities: Probabilities, true: Labels, bins: int = 15
         true: int64 [n].
         bins: between 0 and 1.
     """
-    confidence = probabilities.max(1)
-    hit = probabilities.argmax(1) == true
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    error = 0.0
-    for b in range(bins):
-        inside = index == b
-        if inside.any():
-            error += inside.mean() * abs(hit[inside].mean() - confidence[inside].mean())
-    return float(error)
+    return float(calibration_figure(calibration_columns(probabilities, true, bins).sum(0)[None])[0])
 
 
 def negative_log_likelihood(probabilities: Probabilities, true: Labels) -> float:
     """Mean of minus the logarithm of the true label's probability."""
-    return float(-np.log(np.clip(probabilities[np.arange(len(true)), true], 1e-12, 1)).mean())
+    from sklearn.metrics import log_loss
+
+    labels = np.arange(probabilities.shape[1])
+    clipped = np.clip(probabilities, 1e-12, 1)
+    return float(log_loss(true, clipped / clipped.sum(1, keepdims=True), labels=labels))
 
 
 def brier_score(probabilities: Probabilities, true: Labels) -> float:

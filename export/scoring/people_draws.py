@@ -13,13 +13,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.export.scoring.metrics import Labels, Probabilities
+from edge_ser.export.scoring.metrics import Floats, Labels
 from edge_ser.export.scoring.result import Interval
 
 DRAWS: Final = 2000
-BINS: Final = 15
 
-Floats = npt.NDArray[np.float64]
 Figure = Callable[[Floats], Floats]
 """Sums [draws, columns] to a figure [draws]."""
 
@@ -115,24 +113,6 @@ def f1_figure(labels: int) -> Figure:
         return _mean_where(2 * _diagonal(table), both, table.sum(2) > 0)
 
     return figure
-
-
-def calibration_columns(probabilities: Probabilities, true: Labels, bins: int = BINS) -> Floats:
-    """Columns [clips, 2 * bins]: clips, and confidence less hits, of each confidence bin."""
-    confidence = probabilities.max(1)
-    hit = probabilities.argmax(1) == true
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    columns = np.zeros((len(true), 2 * bins))
-    rows = np.arange(len(true))
-    columns[rows, index] = 1.0
-    columns[rows, bins + index] = confidence - hit
-    return columns
-
-
-def calibration_figure(sums: Floats) -> Floats:
-    """Expected calibration error (Guo et al., 2017)."""
-    bins = sums.shape[1] // 2
-    return np.asarray(np.abs(sums[:, bins:]).sum(1) / sums[:, :bins].sum(1))
 
 
 def difference_interval(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -152,7 +152,7 @@ def encode_items(
     data: EvaluationData,
     opened: VariantSessions,
     reader: ItemReader,
-    indices: Sequence[int],
+    indices: Iterable[int],
     disturb: Disturb | None = None,
 ) -> tuple[dict[int, dict[Modality, Tokens]], list[str]]:
     """Tokens of items by index, and a sentence for each that could not be read."""

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
 from edge_ser.bundles.schema import SubsetCalibration
+from edge_ser.export.scoring.differences import differences
 from edge_ser.export.scoring.group_gap import sex_gap, speaker_gap
 from edge_ser.export.scoring.metrics import (
+    BINS,
+    Floats,
     Labels,
     Probabilities,
     brier_score,
+    calibration_columns,
+    calibration_figure,
     negative_log_likelihood,
     score,
 )
 from edge_ser.export.scoring.people_draws import (
-    BINS,
-    Figure,
-    Floats,
     PeopleDraws,
     accuracy_figure,
-    calibration_columns,
-    calibration_figure,
     confusion_columns,
-    difference_interval,
     draw_people,
-    f1_figure,
     recall_figure,
 )
 from edge_ser.export.scoring.result import (
     Abstention,
     Agreement,
-    Difference,
+    Interval,
     LabelScore,
     Pairing,
     ReliabilityBin,
@@ -105,8 +102,8 @@ def score_subset(
         absent=found.absent,
         chance_accuracy=float(frequency.max()),
         chance_recall=1.0 / int((frequency > 0).sum()),
-        accuracy=draws.interval(confusion, accuracy_figure(count)),
-        recall=draws.interval(confusion, recall_figure(count)),
+        accuracy=_valued(draws.interval(confusion, accuracy_figure(count)), metrics.accuracy),
+        recall=_valued(draws.interval(confusion, recall_figure(count)), metrics.recall),
         f1=metrics.f1,
         per_label=tuple(
             LabelScore(
@@ -136,6 +133,11 @@ def score_subset(
         if everybody_named
         else None,
     )
+
+
+def _valued(interval: Interval, value: float) -> Interval:
+    """An interval around the very figure that every other command gives."""
+    return interval.model_copy(update={"value": value})
 
 
 def reliability(
@@ -199,32 +201,10 @@ def _gain(sums: Floats) -> Floats:
 
 def _agreement(answers: Answers, reference: Answers, draws: PeopleDraws, labels: int) -> Agreement:
     before, after = reference.probabilities, answers.probabilities
-    true = answers.found.true
-    confusions = [confusion_columns(p.argmax(1), true, labels) for p in (before, after)]
-    errors = [calibration_columns(p, true) for p in (before, after)]
     change = np.abs(after - before)
     return Agreement(
         same_label=float((before.argmax(1) == after.argmax(1)).mean()),
         largest_change=float(change.max()),
         mean_change=float(change.mean()),
-        differences=(
-            _difference("accuracy", confusions, accuracy_figure(labels), draws),
-            _difference("macro F1", confusions, f1_figure(labels), draws),
-            _difference("calibration error", errors, calibration_figure, draws),
-        ),
-    )
-
-
-def _difference(
-    metric: Literal["accuracy", "macro F1", "calibration error"],
-    columns: Sequence[Floats],
-    figure: Figure,
-    draws: PeopleDraws,
-) -> Difference:
-    first, second = columns
-    return Difference(
-        metric=metric,
-        reference=float(figure(first.sum(0, keepdims=True))[0]),
-        value=float(figure(second.sum(0, keepdims=True))[0]),
-        difference=difference_interval(draws, first, second, figure),
+        differences=differences(before, after, answers.found.true, draws, labels),
     )

@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from sklearn.metrics import recall_score
 from torch import Tensor
 from torch.nn import functional
 
@@ -160,10 +161,7 @@ def recall_per_class(
 ) -> np.ndarray[Any, Any]:
     """Share of each class that was found, float64 [classes]; NaN for a class that is not there."""
     return np.asarray(
-        [
-            (predicted[labels == k] == k).mean() if (labels == k).any() else np.nan
-            for k in range(classes)
-        ]
+        recall_score(labels, predicted, labels=range(classes), average=None, zero_division=np.nan)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.metrics import f1_score
 
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
@@ -17,10 +18,10 @@ def f1_per_label(predicted: BoolArray, targets: FloatArray) -> npt.NDArray[np.fl
         targets: [N, C] of 0 and 1.
     """
     truth = targets > 0.5
-    hit = (predicted & truth).sum(axis=0)
-    wrong = (predicted != truth).sum(axis=0)
-    both = 2 * hit + wrong
-    return np.where(both > 0, 2 * hit / np.maximum(both, 1), 0.0).astype(np.float64)
+    # One column alone would be taken for a binary problem.
+    average = "binary" if truth.shape[1] == 1 else None
+    found = f1_score(truth, predicted, average=average, zero_division=0.0)
+    return np.atleast_1d(np.asarray(found, np.float64))
 
 
 def choose_thresholds(probabilities: FloatArray, targets: FloatArray) -> npt.NDArray[np.float64]:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edge_ser.errors import ConfigError
-from edge_ser.export.comparison.gate import Predictions, judge, people_of
+from edge_ser.export.comparison.gate import judge
+from edge_ser.export.trials.answers import Predictions
 
 
 def _predictions(labels: np.ndarray, people: int = 10, confidence: float = 0.8) -> Predictions:
@@ -12,7 +13,7 @@ def _predictions(labels: np.ndarray, people: int = 10, confidence: float = 0.8) 
     count = len(labels)
     probabilities = np.full((count, 4), (1 - confidence) / 3)
     probabilities[np.arange(count), labels] = confidence
-    speakers = people_of([f"p{i % people}" for i in range(count)])
+    speakers = tuple(f"p{i % people}" for i in range(count))
     return Predictions(probabilities, np.arange(count, dtype=np.int64) % 4, speakers)
 
 

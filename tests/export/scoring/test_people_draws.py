@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_ser.export.scoring.group_gap import sex_gap, speaker_gap
-from edge_ser.export.scoring.metrics import calibration_error, score
+from edge_ser.export.scoring.metrics import (
+    calibration_columns,
+    calibration_error,
+    calibration_figure,
+    score,
+)
 from edge_ser.export.scoring.people_draws import (
     accuracy_figure,
-    calibration_columns,
-    calibration_figure,
     confusion_columns,
     difference_interval,
     draw_people,
