@@ -17,9 +17,10 @@ from edge_ser.errors import ConfigError
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion, make_fusion
 from edge_ser.export.training.config import TrainingConfig
-from edge_ser.export.training.fit import LAST, average_predictions
+from edge_ser.export.training.fit import average_predictions
 from edge_ser.export.training.fusion_task import DESCRIPTION
 from edge_ser.export.training.prediction import predict
+from edge_ser.export.training.resumable import LAST
 
 Variants = Mapping[Modality, Sequence[Sequence[Any]]]
 

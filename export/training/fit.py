@@ -1,20 +1,14 @@
-"""Fit one fusion: loaders, checkpoints, logs, exact resume."""
+"""Fit one fusion."""
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -30,9 +24,7 @@ from edge_ser.export.training.examples import (
     collate,
 )
 from edge_ser.export.training.fusion_task import FusionTask
-from edge_ser.export.training.whole_checkpoints import WholeCheckpoints
-
-LAST = "last.ckpt"
+from edge_ser.export.training.resumable import EpochOrder, Loop, train
 
 
 @dataclass(frozen=True)
@@ -92,71 +84,23 @@ def fit(
         description=fitting.description,
     )
     task.fit_statistics(statistics)
-    callbacks: list[Callback] = []
-    loggers: list[Any] = []
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        callbacks.append(
-            ModelCheckpoint(
-                dirpath=folder,
-                filename="epoch",
-                save_last=True,
-                save_top_k=1,
-                save_on_train_epoch_end=True,
-            )
-        )
-        loggers = [CSVLogger(folder, "", "csv"), TensorBoardLogger(folder, "", "tensorboard")]
-    if validation is not None and fitting.optimisation.patience < fitting.optimisation.epochs:
-        callbacks.append(
-            EarlyStopping("validation_recall", mode="max", patience=fitting.optimisation.patience)
-        )
-    with warnings.catch_warnings(), fixed_threads(fitting.optimisation.threads):
-        # Advice on worker processes and short logs, which does not fit cached tokens.
-        warnings.filterwarnings("ignore", module="lightning.*")
-        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-        trainer = lightning.Trainer(
-            **{
-                "accelerator": "cpu",
-                "devices": 1,
-                "max_epochs": fitting.optimisation.epochs,
-                "gradient_clip_val": fitting.optimisation.gradient_clip,
-                "callbacks": callbacks,
-                "logger": loggers or False,
-                "plugins": [WholeCheckpoints()],
-                "enable_checkpointing": folder is not None,
-                "enable_progress_bar": fitting.progress,
-                "enable_model_summary": False,
-                "num_sanity_val_steps": 0,
-                "log_every_n_steps": max(len(loader), 1),
-                **(fitting.trainer or {}),
-            }
-        )
-        last = None if folder is None else folder / LAST
-        if last is not None and last.is_file():
-            # Lightning fetches the first batch before it tells the sampler which epoch it is.
-            done = int(torch.load(last, map_location="cpu", weights_only=True)["epoch"]) + 1
-            order = loader.sampler
-            if isinstance(order, EpochOrder):
-                order.set_epoch(done)
-        trainer.fit(
-            task,
-            loader,
-            None if validation is None else _loader(validation, 2 * batch, shuffle=False, seed=0),
-            ckpt_path=str(last) if last is not None and last.is_file() else None,
-            weights_only=True,
-        )
+    stops = validation is not None and fitting.optimisation.patience < fitting.optimisation.epochs
+    train(
+        task,
+        loader,
+        None if validation is None else _loader(validation, 2 * batch, shuffle=False, seed=0),
+        folder,
+        Loop(
+            epochs=fitting.optimisation.epochs,
+            early_stopping="validation_recall" if stops else None,
+            patience=fitting.optimisation.patience if stops else None,
+            gradient_clip=fitting.optimisation.gradient_clip,
+            threads=fitting.optimisation.threads,
+            progress=fitting.progress,
+            trainer=fitting.trainer or {},
+        ),
+    )
     return task.best.cpu().eval()
-
-
-@contextmanager
-def fixed_threads(threads: int) -> Iterator[None]:
-    """Let torch compute with a number of threads, and with as many as before afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def average_predictions(logits: Sequence[Tensor]) -> Tensor:
@@ -175,35 +119,3 @@ def _loader(source: ExampleSource, batch: int, *, shuffle: bool, seed: int) -> D
         collate_fn=collate,
         drop_last=shuffle and len(source) > batch,
     )
-
-
-class EpochExamples(Protocol):
-    """Examples that depend on the epoch."""
-
-    epoch: int
-
-    def __len__(self) -> int:
-        """Examples an epoch."""
-
-
-class EpochOrder(torch.utils.data.Sampler[int]):
-    """A permutation that depends on the seed and the epoch alone, so that a run can be resumed."""
-
-    def __init__(self, examples: EpochExamples, seed: int) -> None:
-        self._examples = examples
-        self._seed = seed
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before every epoch, also when a run is resumed."""
-        self._epoch = epoch
-        self._examples.epoch = epoch
-
-    def __len__(self) -> int:
-        """Examples an epoch."""
-        return len(self._examples)
-
-    def __iter__(self) -> Any:
-        """The indices in this epoch's order."""
-        generator = torch.Generator().manual_seed((self._seed << 20) + self._epoch)
-        yield from torch.randperm(len(self._examples), generator=generator).tolist()

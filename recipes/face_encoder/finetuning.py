@@ -18,24 +18,21 @@ import argparse
 import json
 import logging
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from sklearn.metrics import recall_score
 from torch import Tensor
 from torch.nn import functional
 
 from edge_ser.constants import EMOTIONS
-from edge_ser.errors import ConfigError
 from edge_ser.export.data.pictures import read_pictures
 from edge_ser.export.examples.picture_augmentation import PictureAugmentation
-from edge_ser.export.training.whole_checkpoints import WholeCheckpoints
+from edge_ser.export.training import resumable
+from edge_ser.export.training.resumable import Loop, claim
 from edge_ser.files import write_atomically
 from recipes.face_encoder.cnn import FaceCnn, load_face_encoder, save_face_encoder
 from recipes.face_encoder.data import FaceBatch, FaceBatches, face_parts
@@ -187,57 +184,31 @@ def finetune_face(
     Raises:
         ConfigError: if `output` holds a run with another configuration.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    content = json.dumps({**asdict(config), "augmentation": config.augmentation.model_dump()})
-    file = output / "config.json"
-    if file.is_file() and file.read_text(encoding="utf-8") != content:
-        raise ConfigError(
-            f"{output} holds a run with another configuration; choose a new folder, or remove it"
-        )
-    write_atomically(file, content.encode())
+    described = {**asdict(config), "augmentation": config.augmentation.model_dump()}
+    claim(output, json.dumps(described))
     lightning.seed_everything(config.seed, verbose=False)
     counts = np.bincount(train.labels, minlength=len(EMOTIONS)).tolist()
     task = FaceTask(encoder, config, counts, config.epochs * len(train))
-    folder = output / "checkpoints"
-    best = ModelCheckpoint(folder, "best", monitor="held_out/recall", mode="max")
-    recent = ModelCheckpoint(
-        folder,
-        "recent",
-        train_time_interval=timedelta(minutes=config.checkpoint_minutes),
-        save_top_k=1,
-        enable_version_counter=False,
-    )
-    trainer = lightning.Trainer(
-        accelerator="cpu",
-        devices=1,
-        max_epochs=min(config.epochs, config.stop_after or config.epochs),
-        num_sanity_val_steps=0,
-        gradient_clip_val=1.0,
-        callbacks=[
-            best,
-            recent,
-            EarlyStopping("held_out/recall", mode="max", patience=config.patience),
-            *([EMAWeightAveraging(decay=config.average)] if config.average else []),
-            *extra_callbacks,
-        ],
-        logger=[CSVLogger(output, "csv"), TensorBoardLogger(output, "tensorboard")],
-        plugins=[WholeCheckpoints()],
-        log_every_n_steps=50,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
     # Convolutions of few channels run 1.4 times as fast on the CPU in this layout.
     encoder.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    resume = folder / "recent.ckpt"
-    trainer.fit(
+    resumable.train(
         task,
         train,
         held_out,
-        ckpt_path=str(resume) if resume.is_file() else None,
-        weights_only=True,
+        output / "checkpoints",
+        Loop(
+            epochs=config.epochs,
+            monitor="held_out/recall",
+            patience=config.patience,
+            checkpoint_minutes=config.checkpoint_minutes,
+            stop_after=config.stop_after,
+            average=config.average,
+            threads=torch.get_num_threads(),
+            callbacks=extra_callbacks,
+            trainer={"log_every_n_steps": 50},
+        ),
+        logs=output,
     )
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    task.load_state_dict(state)
     save_face_encoder(encoder.eval(), output / "face.safetensors")
     return encoder
 

@@ -13,21 +13,18 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from edge_ser.errors import ConfigError
 from edge_ser.export.data.text_tables import read_goemotions
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, load_text_encoder, load_tokenizer
 from edge_ser.export.graphs.torch_export import run_graph
-from edge_ser.export.training.whole_checkpoints import WholeCheckpoints
+from edge_ser.export.training import resumable
+from edge_ser.export.training.resumable import Loop, claim
 from edge_ser.files import write_atomically
 from recipes.text_encoder.data import (
     LabelledTexts,
@@ -108,8 +105,7 @@ def finetune_text(
     Raises:
         ConfigError: if `output` holds a run with another configuration.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    _guard_configuration(output / "config.json", config)
+    claim(output, json.dumps(asdict(config), indent=2) + "\n")
     lightning.seed_everything(config.seed, verbose=False)
     encoder = load_text_encoder(config.source)
     tokenizer = load_tokenizer(encoder.tokenizer_file)
@@ -135,54 +131,28 @@ def finetune_text(
     )
     model = TextEmotionModel(encoder, dropout=config.dropout)
     task = TextEmotionTask(model, optimisation, fit_part.targets.mean(axis=0, dtype=np.float64))
-    best = ModelCheckpoint(
-        output / "checkpoints", "best", monitor="held_out/macro_f1", mode="max", save_last=False
-    )
-    recent = ModelCheckpoint(
-        output / "checkpoints",
-        "recent",
-        train_time_interval=timedelta(minutes=config.checkpoint_minutes),
-        save_top_k=1,
-        enable_version_counter=False,
-    )
-    trainer = lightning.Trainer(
-        **{
-            "accelerator": "cpu",
-            "devices": 1,
-            "max_epochs": config.epochs,
-            "val_check_interval": max(1, len(loader) // config.validations_per_epoch),
-            "num_sanity_val_steps": 0,
-            "gradient_clip_val": 1.0,
-            "use_distributed_sampler": False,
-            "callbacks": [
-                best,
-                recent,
-                EarlyStopping("held_out/macro_f1", mode="max", patience=config.patience),
-                *extra_callbacks,
-            ],
-            "logger": [
-                CSVLogger(output, "csv"),
-                TensorBoardLogger(output, "tensorboard"),
-            ],
-            "plugins": [WholeCheckpoints()],
-            "log_every_n_steps": 50,
-            "enable_progress_bar": False,
-            "enable_model_summary": False,
-            **options,
-        }
-    )
-    loader.set_rank(trainer.global_rank)
-    checkpoint = output / "checkpoints" / "recent.ckpt"
     model.train()  # it was loaded for use; Lightning leaves the mode as it finds it
-    trainer.fit(
+    trainer = resumable.train(
         task,
         loader,
         validation,
-        ckpt_path=str(checkpoint) if checkpoint.is_file() else None,
-        weights_only=True,
+        output / "checkpoints",
+        Loop(
+            epochs=config.epochs,
+            monitor="held_out/macro_f1",
+            patience=config.patience,
+            checkpoint_minutes=config.checkpoint_minutes,
+            threads=torch.get_num_threads(),
+            callbacks=extra_callbacks,
+            trainer={
+                "val_check_interval": max(1, len(loader) // config.validations_per_epoch),
+                "use_distributed_sampler": False,
+                "log_every_n_steps": 50,
+                **options,
+            },
+        ),
+        logs=output,
     )
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    task.load_state_dict(state)
     model.eval()
     if trainer.is_global_zero:
         model.save(output / "model")
@@ -299,16 +269,6 @@ def main(arguments: list[str] | None = None) -> None:
     name = "scores.json" if given.graph is None else f"scores-{given.graph.stem}.json"
     write_atomically(given.output / name, (report + "\n").encode())
     _log.info(report)
-
-
-def _guard_configuration(file: Path, config: TextFinetuning) -> None:
-    content = json.dumps(asdict(config), indent=2) + "\n"
-    if file.is_file() and file.read_text(encoding="utf-8") != content:
-        raise ConfigError(
-            f"{file.parent} holds a run with another configuration; choose a new folder, or "
-            "remove it"
-        )
-    write_atomically(file, content.encode())
 
 
 if __name__ == "__main__":

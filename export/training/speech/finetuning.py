@@ -8,19 +8,15 @@ the run goes on as with the pretrained one.
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import lightning
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, cross_entropy
 from torch.utils.data import DataLoader, Dataset
@@ -31,12 +27,10 @@ from edge_ser.export.encoders.speech import SpeechEncoder
 from edge_ser.export.examples.sound_augmentation import augment_sound, speech_window
 from edge_ser.export.models.pooling import AttentiveStatistics
 from edge_ser.export.training.config import SpeechFinetuning
-from edge_ser.export.training.fit import LAST, EpochOrder, fixed_threads
-from edge_ser.export.training.whole_checkpoints import WholeCheckpoints
+from edge_ser.export.training.resumable import EpochOrder, Loop, train
 from edge_ser.frontends.audio import AudioFrontend, default_audio_config
 from edge_ser.kernels import whisper_normalize
 
-_BEST: Final = "best"
 Samples = npt.NDArray[np.float32]
 
 
@@ -269,11 +263,10 @@ def finetune_speech(
         )
     examples = SoundExamples(training, config, seed, augment=True)
     held = SoundExamples(validation, config, seed, augment=False)
-    order = EpochOrder(examples, seed)
     loader: DataLoader[Any] = DataLoader(
         examples,
         config.batch_size,
-        sampler=order,
+        sampler=EpochOrder(examples, seed),
         collate_fn=collate_sound,
         drop_last=len(examples) > config.batch_size,
     )
@@ -281,46 +274,18 @@ def finetune_speech(
     weights = torch.tensor(counts.sum() / np.maximum(counts, 1) / labels, dtype=torch.float32)
     steps = len(loader) * config.epochs
     task = SpeechTask(encoder.train(), labels, config, steps, weights, seed)
-    best = ModelCheckpoint(folder, _BEST, monitor="validation_recall", mode="max")
-    recent = ModelCheckpoint(folder, "epoch", save_last=True, save_on_train_epoch_end=True)
-    with warnings.catch_warnings(), fixed_threads(threads):
-        warnings.filterwarnings("ignore", module="lightning.*")
-        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-        fitted = lightning.Trainer(
-            **{
-                "accelerator": "cpu",
-                "devices": 1,
-                "max_epochs": config.epochs,
-                "gradient_clip_val": 1.0,
-                "callbacks": [
-                    best,
-                    recent,
-                    EarlyStopping("validation_recall", mode="max", patience=config.patience),
-                ],
-                "logger": [
-                    CSVLogger(folder, "", "csv"),
-                    TensorBoardLogger(folder, "", "tensorboard"),
-                ],
-                "plugins": [WholeCheckpoints()],
-                "enable_progress_bar": progress,
-                "enable_model_summary": False,
-                "num_sanity_val_steps": 0,
-                "log_every_n_steps": max(len(loader), 1),
-                **(trainer or {}),
-            }
-        )
-        last = folder / LAST
-        if last.is_file():
-            # Lightning fetches the first batch before it tells the sampler which epoch it is.
-            done = torch.load(last, map_location="cpu", weights_only=True)["epoch"]
-            order.set_epoch(int(done) + 1)
-        fitted.fit(
-            task,
-            loader,
-            DataLoader(held, 2 * config.batch_size, collate_fn=collate_sound),
-            ckpt_path=str(last) if last.is_file() else None,
-            weights_only=True,
-        )
-        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        task.load_state_dict(state["state_dict"])
+    train(
+        task,
+        loader,
+        DataLoader(held, 2 * config.batch_size, collate_fn=collate_sound),
+        folder,
+        Loop(
+            epochs=config.epochs,
+            monitor="validation_recall",
+            patience=config.patience,
+            threads=threads,
+            progress=progress,
+            trainer=trainer or {},
+        ),
+    )
     return encoder.cpu().eval()

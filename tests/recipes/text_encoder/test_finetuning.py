@@ -120,7 +120,7 @@ def test_it_learns_what_words_mean(source: Path, tmp_path: Path) -> None:
 
 def test_a_run_leaves_logs_and_a_model_that_loads(whole: tuple[Path, TextEmotionModel]) -> None:
     output, model = whole
-    header = (output / "csv" / "version_0" / "metrics.csv").read_text().splitlines()[0]
+    header = (output / "csv" / "metrics.csv").read_text().splitlines()[0]
     assert {"held_out/macro_f1", "held_out/loss"} <= set(header.split(","))
     assert list((output / "tensorboard").rglob("events.*"))
     again = load_text_emotion_model(output / "model")
@@ -148,7 +148,7 @@ def test_a_killed_run_goes_on_to_the_very_same_weights(
     output = tmp_path / "run"
     with pytest.raises(KilledError):
         finetune_text(texts(400), output, config(source), extra_callbacks=[KillAt(step)])
-    assert (output / "checkpoints" / "recent.ckpt").is_file()
+    assert (output / "checkpoints" / "last.ckpt").is_file()
     resumed = finetune_text(texts(400), output, config(source))
     assert torch.equal(weights(resumed), weights(whole[1]))
 
