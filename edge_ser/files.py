@@ -68,10 +68,7 @@ def write_atomically(target: Path, content: bytes, *, mode: int = 0o666) -> None
     """
     temporary = beside(target, WRITING)
     try:
-        for leftover in leftovers(target, WRITING):
-            if is_old(leftover):
-                with suppress(OSError):
-                    leftover.unlink()
+        clear_leftovers(target)
         # O_EXCL: nobody else's file, nor a link that somebody planted, is written to.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         handle = os.open(temporary, flags, mode)
@@ -117,6 +114,14 @@ def leftovers(target: Path, ending: str) -> list[Path]:
         return [path for path in target.parent.iterdir() if pattern.fullmatch(path.name)]
     except OSError:  # a folder that one may write to, but not list
         return []
+
+
+def clear_leftovers(target: Path) -> None:
+    """Delete what writers of a file who were killed left behind, once it is old."""
+    for leftover in leftovers(target, WRITING):
+        if is_old(leftover):
+            with suppress(OSError):
+                leftover.unlink()
 
 
 def is_old(path: Path) -> bool:
@@ -175,11 +180,19 @@ def default_cache_folder() -> Path:
     """``$EDGE_SER_CACHE``, else the platform's folder for caches, with ``edge-ser/engines``."""
     chosen = os.environ.get("EDGE_SER_CACHE")
     if chosen:
-        return Path(chosen).expanduser() / "engines"
+        return _expanded(chosen) / "engines"
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or _expanded("~") / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = _expanded("~") / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get("XDG_CACHE_HOME") or _expanded("~") / ".cache")
     return base / "edge-ser" / "engines"
+
+
+def _expanded(path: str) -> Path:
+    """With the user's folder for ``~``; a container's user may be in no list and have none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(os.sep, "nonexistent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ pytest_plugins = ["fixtures.file_faults", "fixtures.recordings"]
 
 REPOSITORY = Path(__file__).parent.parent
 NOT_RUN = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the graphs and engines of tests out of the user's cache."""
+    folder = tempfile.TemporaryDirectory(prefix="edge-ser-tests-")
+    os.environ["EDGE_SER_CACHE"] = folder.name
+    config.add_cleanup(folder.cleanup)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -47,7 +47,12 @@ def list_(
         typer.echo(json.dumps(rows, indent=2))
         return
     console = Console(highlight=False)
-    console.print(f"{cache.folder}: {len(entries)} entries", soft_wrap=True)
+    graphs = cache.graphs()
+    size = sum(path.stat().st_size for path in graphs) / 1e6
+    console.print(
+        f"{cache.folder}: {len(entries)} engines, {len(graphs)} optimised graphs ({size:.1f} MB)",
+        soft_wrap=True,
+    )
     if not entries:
         return
     table = Table("graph", "hash", "precision", "backend", "device")

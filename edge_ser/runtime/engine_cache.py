@@ -1,4 +1,4 @@
-"""The cache of compiled forms of graphs: engines and optimised graphs.
+"""The cache of compiled forms of graphs. Optimised graphs of ONNX Runtime lie beside the engines.
 
 An entry belongs to exactly one (graph hash, backend and version, device, shapes, options). It is
 disposable: whatever does not match is built anew. Each entry is one file, a line of JSON that
@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,8 @@ _LOG = logging.getLogger(__name__)
 _RECORD_VERSION: Final = 1
 _LONGEST_RECORD: Final = 1 << 20
 _SUFFIX: Final = ".engine"
+_ENGINE_FILE: Final = re.compile(r".+-[0-9a-f]{24}\.engine")
+_GRAPH_FILE: Final = re.compile(r".+-[0-9a-f]{24}-[0-9a-f]{8}\.onnx")
 
 Shapes = Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]
 """Smallest, usual and largest shape of each input."""
@@ -84,12 +87,15 @@ class EngineCache:
         """Use `folder` (default: `default_cache_folder`); it is made at the first store."""
         self.folder = default_cache_folder() if folder is None else folder
 
-    def writable(self) -> bool:
-        """Whether an entry can probably be stored: the folder, or what will hold it, says so."""
+    def room(self) -> int:
+        """Bytes that are free where entries are stored; 0 where none can be."""
         place = self.folder
-        while not place.exists() and place != place.parent:
+        while not os.path.lexists(place) and place != place.parent:
             place = place.parent
-        return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+        try:
+            return shutil.disk_usage(place).free if os.access(place, os.W_OK | os.X_OK) else 0
+        except OSError:
+            return 0
 
     def load(self, key: EngineKey) -> bytes | None:
         """The blob for `key`, or None if there is none.
@@ -148,12 +154,20 @@ class EngineCache:
                 _LOG.warning("%s", error)
         return sorted(found, key=lambda r: r.created, reverse=True)
 
+    def graphs(self) -> list[Path]:
+        """Optimised graphs of ONNX Runtime: see `edge_ser.runtime.onnxruntime_cache`."""
+        try:
+            files = sorted(self.folder.iterdir())
+        except OSError:
+            return []
+        return [path for path in files if _GRAPH_FILE.fullmatch(path.name)]
+
     def remove(self, key: EngineKey) -> None:
         """Forget the entry for `key`, if there is one, damaged or not."""
         self._path(key).unlink(missing_ok=True)
 
     def clean(self) -> tuple[int, int]:
-        """Delete every entry, also damaged and half-written ones.
+        """Delete every entry and optimised graph, also damaged and half-written ones.
 
         Only files with the names that this cache gives are touched.
 
@@ -164,7 +178,8 @@ class EngineCache:
         if not self.folder.is_dir():
             return 0, 0
         for path in sorted(self.folder.iterdir()):
-            ours = path.suffix == _SUFFIX or is_unfinished(path)
+            names = (_ENGINE_FILE, _GRAPH_FILE)
+            ours = is_unfinished(path) or any(name.fullmatch(path.name) for name in names)
             if not ours or not path.is_file():
                 continue
             size += path.stat().st_size
@@ -172,9 +187,14 @@ class EngineCache:
             count += 1
         return count, size
 
-    def _path(self, key: EngineKey) -> Path:
+    @staticmethod
+    def stem(key: EngineKey) -> str:
+        """Name of the key's file, without its ending."""
         name = re.sub(r"[^A-Za-z0-9]+", "_", key.graph).strip("_") or "graph"
-        return self.folder / f"{name[:40]}-{key.digest()[:24]}{_SUFFIX}"
+        return f"{name[:40]}-{key.digest()[:24]}"
+
+    def _path(self, key: EngineKey) -> Path:
+        return self.folder / (self.stem(key) + _SUFFIX)
 
 
 def _read_record(path: Path) -> EngineRecord:

@@ -2,6 +2,9 @@
 
 Optimising takes most of the time in which a session opens. What comes out depends on the release
 and on the instructions of the processor (the layout of convolutions), so both are in the key.
+
+Each is a model file of its own in the folder of the engine cache, since ONNX Runtime opens a file
+faster than bytes, and in less memory. Its name holds the key and the CRC-32 of its content.
 """
 
 from __future__ import annotations
@@ -9,17 +12,27 @@ from __future__ import annotations
 import hashlib
 import logging
 import platform
-import tempfile
+import time
+import zlib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from edge_ser.errors import EngineError
-from edge_ser.files import file_sha256
+from edge_ser.files import WRITING, beside, clear_leftovers, file_sha256
 from edge_ser.runtime.engine_cache import EngineCache, EngineKey
 from edge_ser.runtime.onnxruntime_sessions import onnxruntime, open_graph
 
 _LOG = logging.getLogger(__name__)
+
+_MOST_BYTES: Final = 512 << 20
+_YOUNG: Final = 24 * 3600.0
+"""Of all optimised graphs together; beyond it those go that are older than so many seconds, first
+the oldest. A graph that is still in use is made again when it is opened."""
+
+_ROOM: Final = 4
+"""Times the size of a graph that must be free: weights in half precision are kept in full."""
 
 
 def cached_graph(
@@ -27,8 +40,8 @@ def cached_graph(
 ) -> Any:
     """A session over `path`, from the cache if its optimised form is there, else into it.
 
-    A damaged or unusable entry is replaced, which is logged as a warning; a cache that cannot be
-    written costs nothing.
+    The cache only ever saves time: a damaged entry is made again, which is logged as a warning, and
+    one that cannot be read, written or held is left alone.
 
     Args:
         path: the ONNX file.
@@ -46,22 +59,60 @@ def cached_graph(
         backend_version=onnxruntime().__version__,
         device=processor(),
     )
-    try:
-        blob = engines.load(key)
-        if blob is not None:
-            return open_graph(blob, str(path), threads=threads, optimise="none")
-    except EngineError as error:
-        _LOG.warning("%s; optimising the graph again", error)
-    if not engines.writable():
-        return open_graph(path, threads=threads)
-    with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
-        written = Path(folder) / "optimised.onnx"
-        session = open_graph(path, threads=threads, write_to=written)
+    stem = engines.stem(key)
+    # Processes that were the first at once may have kept a graph each.
+    for kept in [file for file in engines.graphs() if file.name.startswith(f"{stem}-")]:
         try:
-            engines.store(key, written.read_bytes(), {"kind": "optimised graph"})
+            if kept != _named(stem, kept):
+                raise EngineError(f"{kept}: this optimised graph is damaged")
+            return open_graph(kept, str(path), threads=threads, optimise="none")
         except (EngineError, OSError) as error:
-            _LOG.warning("%s: the optimised graph was not kept: %s", path, error)
-    return session
+            _LOG.warning("%s; the graph is optimised again", error)
+            with suppress(OSError):
+                kept.unlink(missing_ok=True)
+    if engines.room() < _ROOM * path.stat().st_size:
+        return open_graph(path, threads=threads)
+    written = beside(engines.folder / stem, WRITING)
+    try:
+        engines.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        clear_leftovers(engines.folder / stem)
+        session = open_graph(path, threads=threads, write_to=written)
+        written.replace(_named(stem, written))
+        _drop_oldest(engines)
+        return session
+    except (EngineError, OSError) as error:
+        _LOG.warning("%s: the optimised graph is not kept: %s", path, error)
+    finally:
+        with suppress(OSError):
+            written.unlink(missing_ok=True)
+    return open_graph(path, threads=threads)
+
+
+def _named(stem: str, path: Path) -> Path:
+    """What a file with this content is called.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    checksum = 0
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            checksum = zlib.crc32(piece, checksum)
+    return path.with_name(f"{stem}-{checksum:08x}.onnx")
+
+
+def _drop_oldest(engines: EngineCache) -> None:
+    found = []
+    for path in engines.graphs():
+        with suppress(OSError):
+            facts = path.stat()
+            found.append((facts.st_mtime, facts.st_size, path))
+    total = 0
+    for made, size, path in sorted(found, reverse=True):
+        total += size
+        if total > _MOST_BYTES and time.time() - made > _YOUNG:
+            with suppress(OSError):
+                path.unlink()
 
 
 @cache

@@ -2,11 +2,12 @@
 
 Its wheels for Linux and macOS report usage: a process that opens a session writes an identity of
 the device under the cache folder and looks its maker's host up. That is turned off before the
-library is loaded, and again through its own call, for whoever imports it from here.
+library is loaded, and again through its own call, for a program that loaded it before.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -26,14 +27,13 @@ _LOG_NOTHING: Final = 4  # fatal errors only: every other one is raised
 
 
 @cache
-def onnxruntime() -> ModuleType:
-    """The library, with its reports of usage turned off."""
+def onnxruntime(part: str = "") -> ModuleType:
+    """The library, or a part of it (``quantization``), with its reports of usage turned off."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime as library
 
     library.disable_telemetry_events()
-    module: ModuleType = library
-    return module
+    return importlib.import_module(".".join(filter(None, ("onnxruntime", part))))
 
 
 def open_graph(

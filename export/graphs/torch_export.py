@@ -24,7 +24,7 @@ from edge_ser.runtime.onnxruntime_sessions import open_graph
 
 OPSET: Final = 18
 """ONNX opset of every exported graph: LayerNormalization is one node from 17 on, and ONNX Runtime
-1.18 and TensorRT 10 read 18 whole."""
+1.19 and TensorRT 10 read 18 whole."""
 
 _LARGEST_IR: Final = 10
 

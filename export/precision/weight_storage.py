@@ -87,10 +87,7 @@ def quantize_dynamic(
     Raises:
         EngineError: if the graph cannot be read or quantised.
     """
-    onnxruntime()  # nothing is reported
-    from onnxruntime.quantization import QuantType
-    from onnxruntime.quantization import quantize_dynamic as quantize_matrices
-
+    quantization = onnxruntime("quantization")
     with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
         tables = Path(folder) / "tables.onnx"
         _save(to_int8_embeddings(load_model(source)), tables)
@@ -99,13 +96,13 @@ def quantize_dynamic(
         level = root.level
         try:
             root.setLevel(logging.ERROR)  # it recommends a step that these graphs do not need
-            quantize_matrices(
+            quantization.quantize_dynamic(
                 str(tables),
                 str(matrices),
                 op_types_to_quantize=["MatMul"],
                 per_channel=True,
                 reduce_range=reduce_range,
-                weight_type=QuantType.QInt8,
+                weight_type=quantization.QuantType.QInt8,
                 nodes_to_exclude=list(exclude),
                 extra_options={"MatMulConstBOnly": True},
             )

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
 from edge_ser.bundles.schema import TensorSpec
 from edge_ser.errors import ConfigError, EngineError
 from edge_ser.runtime.backend import BACKENDS, open_session
-from edge_ser.runtime.engine_cache import EngineCache
 from edge_ser.runtime.onnxruntime import OnnxRuntimeSession
+from edge_ser.runtime.onnxruntime_sessions import available_providers
 
 X = np.array([[1, 2, 3], [0, -1, 0.5]], dtype=np.float32)
 Y = np.array(
@@ -116,7 +115,7 @@ def test_a_missing_file_is_an_engine_error(tmp_path: Path) -> None:
 
 
 def test_a_missing_provider_is_an_error_that_names_the_installed_ones(affine_graph: Path) -> None:
-    installed = onnxruntime.get_available_providers()
+    installed = available_providers()
     if "CUDAExecutionProvider" in installed:
         installed_but_odd = "RknpuExecutionProvider"
         with pytest.raises(EngineError, match="CPUExecutionProvider"):
@@ -179,44 +178,3 @@ def test_importing_the_backends_loads_no_heavy_package() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_the_optimised_graph_is_kept_and_used(affine_graph: Path, tmp_path: Path) -> None:
-    cache = EngineCache(tmp_path / "cache")
-    first = open_session(affine_graph, cache=cache)
-    (record,) = cache.entries()
-    assert record.key.backend == "onnxruntime"
-    assert record.key.backend_version == onnxruntime.__version__
-    second = open_session(affine_graph, cache=cache)
-    np.testing.assert_array_equal(first.run({"x": X})["y"], second.run({"x": X})["y"])
-    assert cache.entries() == [record]
-
-
-def test_a_changed_graph_gets_an_entry_of_its_own(affine_graph: Path, tmp_path: Path) -> None:
-    cache = EngineCache(tmp_path / "cache")
-    open_session(affine_graph, cache=cache)
-    model = onnx.load(str(affine_graph))
-    model.graph.initializer[1].raw_data = np.float32([0, 0]).tobytes()
-    onnx.save(model, str(affine_graph))
-    out = open_session(affine_graph, cache=cache).run({"x": X})["y"]
-    np.testing.assert_array_equal(out, Y - np.float32([10, 20]))
-    assert len(cache.entries()) == 2
-
-
-def test_a_damaged_entry_is_replaced(affine_graph: Path, tmp_path: Path) -> None:
-    cache = EngineCache(tmp_path / "cache")
-    open_session(affine_graph, cache=cache)
-    (record,) = cache.entries()
-    damaged = bytearray(record.path.read_bytes())
-    damaged[-10] ^= 0xFF
-    record.path.write_bytes(damaged)
-    out = open_session(affine_graph, cache=cache).run({"x": X})["y"]
-    np.testing.assert_array_equal(out, Y)
-    assert cache.load(record.key) is not None
-
-
-def test_a_cache_that_cannot_be_written_only_costs_time(affine_graph: Path, tmp_path: Path) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_bytes(b"")
-    out = open_session(affine_graph, cache=EngineCache(blocked / "cache")).run({"x": X})["y"]
-    np.testing.assert_array_equal(out, Y)

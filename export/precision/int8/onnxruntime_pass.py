@@ -19,6 +19,7 @@ from edge_ser.export.precision.int8.tensorrt_pass import (
     quantised_model,
     tensors_data,
 )
+from edge_ser.runtime.onnxruntime_sessions import onnxruntime
 
 _BETWEEN: Final = frozenset(
     {"Add", "AveragePool", "Concat", "Clip", "GlobalAveragePool", "MaxPool", "Relu"}
@@ -59,21 +60,19 @@ def to_int8_onnxruntime(
         ConfigError: an excluded node or a range is missing.
         EngineError: the result is no valid graph.
     """
-    from onnxruntime.quantization import QuantType
-    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-
     layers = chosen_layers(model, exclude)
     if not layers:
         return og.copy_of(model)
     nodes = {node.name: node for node in (*layers, *_in_bytes(model, layers, exclude))}
     needed = [node.input[0] for node in layers]
     needed += [n for node in _in_bytes(model, layers, exclude) for n in node.output]
-    quantizer = QDQQuantizer(
+    kind = onnxruntime("quantization").QuantType
+    quantizer = onnxruntime("quantization.qdq_quantizer").QDQQuantizer(
         og.copy_of(model),
         per_channel=True,
         reduce_range=not full_weights,
-        weight_qType=QuantType.QInt8,
-        activation_qType=QuantType.QUInt8,
+        weight_qType=kind.QInt8,
+        activation_qType=kind.QUInt8,
         tensors_range=tensors_data(ranges, needed, model.graph.name),
         nodes_to_quantize=list(nodes),
         nodes_to_exclude=[],

@@ -57,19 +57,16 @@ def to_int8_tensorrt(
         ConfigError: an excluded node or a range is missing.
         EngineError: the result is no valid graph.
     """
-    onnxruntime()  # nothing is reported
-    from onnxruntime.quantization import QuantType
-    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-
     layers = chosen_layers(model, exclude)
     if not layers:
         return og.copy_of(model)
-    quantizer = QDQQuantizer(
+    kind = onnxruntime("quantization").QuantType
+    quantizer = onnxruntime("quantization.qdq_quantizer").QDQQuantizer(
         og.copy_of(model),
         per_channel=True,
         reduce_range=False,
-        weight_qType=QuantType.QInt8,
-        activation_qType=QuantType.QInt8,
+        weight_qType=kind.QInt8,
+        activation_qType=kind.QInt8,
         tensors_range=tensors_data(ranges, [n.input[0] for n in layers], model.graph.name),
         nodes_to_quantize=[node.name for node in layers],
         nodes_to_exclude=[],
@@ -107,9 +104,6 @@ def tensors_data(ranges: Mapping[str, Range], needed: Collection[str], graph: st
     Raises:
         ConfigError: a needed tensor has no range.
     """
-    onnxruntime()  # nothing is reported
-    from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
-
     missing = [name for name in needed if name not in ranges]
     if missing:
         raise ConfigError(
@@ -117,13 +111,15 @@ def tensors_data(ranges: Mapping[str, Range], needed: Collection[str], graph: st
             "calibrate on this very graph"
         )
     # A dead tensor has no range; any positive one keeps its scale valid.
-    return TensorsData(
-        CalibrationMethod.MinMax,
+    calibrate = onnxruntime("quantization.calibrate")
+    data: object = calibrate.TensorsData(
+        calibrate.CalibrationMethod.MinMax,
         {
             name: (np.array(low, np.float32), np.array(high if high > low else 1.0, np.float32))
             for name, (low, high) in ranges.items()
         },
     )
+    return data
 
 
 def quantised_model(quantizer: object) -> onnx.ModelProto:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 
 from edge_ser.export.graphs.torch_export import export_onnx
+from edge_ser.runtime.onnxruntime_sessions import open_graph
 from recipes.face_encoder.cnn import FaceCnn, load_face_encoder, save_face_encoder
 from recipes.face_encoder.tokens import FaceTokenEncoder
 
@@ -65,7 +65,7 @@ def test_the_exported_graph_is_the_network(tmp_path: Path) -> None:
         dynamic={"faces": {0: "faces"}, "video_tokens": {0: "faces"}},
         more_examples=[{"faces": faces(7)}],
     )
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = open_graph(path)
     given = faces(1)
     with torch.inference_mode():
         expected = encoder(given).numpy()
