@@ -11,6 +11,7 @@ Names are loaded when they are first used, so that the import itself costs next 
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
     from edge_ser.stream import EmotionStream
 
 __version__ = "0.1.0"
+
+# ONNX Runtime writes an identity of the device and looks its maker's host up as soon as it is
+# imported, by whomever: Lightning, for one, imports it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _HOMES = {
     "Bundle": "bundles.loading",

@@ -1,14 +1,13 @@
 """The one place that imports ONNX Runtime and opens its sessions.
 
-Its wheels for Linux and macOS report usage: a process that opens a session writes an identity of
-the device under the cache folder and looks its maker's host up. That is turned off before the
-library is loaded, and again through its own call, for a program that loaded it before.
+Its wheels for Linux and macOS report usage: a process that imports it writes an identity of the
+device under the cache folder and looks its maker's host up. `import edge_ser` turns that off, and
+this module again through the library's own call, for a program that imported the library before.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -29,7 +28,6 @@ _LOG_NOTHING: Final = 4  # fatal errors only: every other one is raised
 @cache
 def onnxruntime(part: str = "") -> ModuleType:
     """The library, or a part of it (``quantization``), with its reports of usage turned off."""
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime as library
 
     library.disable_telemetry_events()

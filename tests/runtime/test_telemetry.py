@@ -56,6 +56,22 @@ def test_a_command_reports_nothing(command: str, tmp_path: Path, demo_clip: Path
     assert all(p.parts[:3] == (".cache", "edge-ser", "engines") for p in written), written
 
 
+@pytest.mark.parametrize(
+    "module", ["edge_ser.export.training.resumable", "recipes.text_encoder.model"]
+)
+def test_training_reports_nothing(module: str, tmp_path: Path, repository: Path) -> None:
+    program = f"import {module}, lightning, onnxruntime"
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={**environment, "XDG_CACHE_HOME": str(tmp_path)},
+        cwd=repository,
+        timeout=120,
+        check=True,
+    )
+    assert [p for p in tmp_path.rglob("*") if "onnxruntime" in p.name] == []
+
+
 def test_one_place_imports_onnx_runtime(repository: Path) -> None:
     allowed = repository / "edge_ser" / "runtime" / "onnxruntime_sessions.py"
     parts = ("edge_ser", "export", "calibration", "recipes", "tools", "examples", "tests")
