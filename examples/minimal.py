@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from edge_ser import EdgeRecognizer, LiveDecision
-from edge_ser.capture.replay import ReplaySource
+from edge_ser import EdgeRecognizer, LiveDecision, ReplaySource
 
 
 def show(decision: LiveDecision) -> None:

@@ -14,10 +14,17 @@ import pytest
 
 REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+LIVE = (REPOSITORY / "docs" / "live.md").read_text(encoding="utf-8")
 
 
-def _snippets(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def _snippets(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+def _snippets_without_devices() -> list[str]:
+    live = [s for s in _snippets("python", LIVE) if "MicrophoneSource" not in s]
+    assert live
+    return [*_snippets("python"), *live]
 
 
 def _commands() -> list[str]:
@@ -30,7 +37,7 @@ def folder_with_clip(tmp_path: Path, demo_clip: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("snippet", _snippets("python"))
+@pytest.mark.parametrize("snippet", _snippets_without_devices())
 def test_python_snippets_run(snippet: str, folder_with_clip: Path) -> None:
     outcome = subprocess.run(
         [sys.executable, "-c", snippet],

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from edge_ser.cli.options import AsJson
-from edge_ser.constants import SAMPLE_RATE
-from edge_ser.errors import MediaError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 app = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 
@@ -32,7 +26,7 @@ def kernels(
     rounds: Annotated[
         int, typer.Option(min=1, max=1000, help="Runs of every implementation, in turn.")
     ] = 15,
-    sound: Annotated[
+    audio: Annotated[
         Path | None,
         typer.Option(help="Take this recording's sound instead of a synthetic one, 1 s or more."),
     ] = None,
@@ -43,9 +37,9 @@ def kernels(
     pip install "edge-ser[bench]".
     """
     # Numba and the peers are slow to import: only this verb needs them.
-    from edge_ser.machine.kernel_bench import OURS, report
+    from edge_ser.machine.kernel_bench import OURS, recorded_samples, report
 
-    figures = report(rounds, None if sound is None else _samples(sound))
+    figures = report(rounds, None if audio is None else recorded_samples(audio))
     if as_json:
         typer.echo(json.dumps(figures, indent=2))
         return
@@ -63,12 +57,3 @@ def kernels(
                 task["name"] if first else "", name, f"{value:.2f}", task["unit"], speedup
             )
     Console().print(table)
-
-
-def _samples(path: Path) -> NDArray[np.float32]:
-    from edge_ser.media.media import read_clip
-
-    samples = read_clip(path, want_video=False).samples
-    if len(samples) < SAMPLE_RATE:
-        raise MediaError(f"{path} holds {len(samples) / SAMPLE_RATE:.2f} s of sound, less than 1 s")
-    return samples

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from edge_ser.cli.engine_tables import show_sensitivity, show_summary, show_verdicts
-from edge_ser.cli.options import BundleFolder, Int8Clips
+from edge_ser.cli.options import BundleFolder, HeldOutClips, Int8Clips
 from edge_ser.errors import MissingExtraError
 
 EXIT_NOT_BUILT = 3
@@ -65,10 +65,7 @@ def build_engine(
     everything: Annotated[
         bool, typer.Option("--everything", help="On a CPU, int8 also where it is not faster here.")
     ] = False,
-    clips: Annotated[
-        Path | None,
-        typer.Option(help="Folder of clips of held-out people, on whom it must pass the gate."),
-    ] = None,
+    clips: HeldOutClips = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Ignore engines in the cache.")
     ] = False,

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from edge_ser.cli.options import AcceptLeak, AsJson
-from edge_ser.errors import ConfigError
+from edge_ser.cli.progress import step_progress
 
 if TYPE_CHECKING:
     from edge_ser.calibration.fitting.result import CalibrationReport
@@ -58,58 +57,23 @@ def calibrate(
     A complete command: edge-ser calibrate my-bundle --data my-clips --risk 0.2
     """
     from edge_ser.bundles.loading import load_bundle
-    from edge_ser.calibration.fitting.calibrate import DEFAULT_ABSTAIN_SHARE, Wanted
-    from edge_ser.calibration.fitting.calibrate import calibrate as fit
-    from edge_ser.calibration.fitting.calibrated_bundle import write_calibrated
-    from edge_ser.calibration.fitting.reliability_picture import (
-        reliability_diagrams,
-        require_matplotlib,
-    )
-    from edge_ser.export.trials.data import open_evaluation_data
+    from edge_ser.calibration.fitting.new_version import CalibrationRequest, calibrate_bundle
 
-    if risk is not None and abstain_share is not None:
-        raise ConfigError("give --risk or --abstain-share, not both: each sets the same threshold")
-    if in_place and output is not None:
-        raise ConfigError("give --output or --in-place, not both")
-    wanted = (
-        Wanted("risk", risk)
-        if risk is not None
-        else Wanted("abstain share", abstain_share or DEFAULT_ABSTAIN_SHARE)
-    )
-    if diagrams:
-        require_matplotlib()
-    loaded = load_bundle(bundle)
-    console = Console(stderr=True, highlight=False)
-    opened = open_evaluation_data(
-        loaded, data, limit=limit, accept_leak=accept_leak, purpose="calibration"
-    )
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-        found = fit(
-            loaded,
-            opened,
-            wanted,
-            with_bias=not temperature_only,
-            progress=lambda step, done, total: bar.update(
-                task, description=step, completed=done, total=total
-            ),
-            resume_folder=resume,
-        )
-    report = found.report
-    target = bundle if in_place else output
-    if target is None:
-        folder = bundle.resolve()
-        target = folder.parent / f"{folder.name}-{report.new_version}"
-    people = sorted({item.speaker for item in opened.items if item.speaker is not None})
-    written = write_calibrated(
-        loaded,
-        target,
-        found,
-        people=people,
-        diagram=reliability_diagrams(report) if diagrams else None,
+    request = CalibrationRequest(
+        data=data,
+        output=output,
         in_place=in_place,
+        risk=risk,
+        abstain_share=abstain_share,
+        with_bias=not temperature_only,
+        limit=limit,
+        accept_leak=accept_leak,
+        diagrams=diagrams,
+        resume=resume,
     )
+    console = Console(stderr=True, highlight=False)
+    with step_progress(console) as tell:
+        written, report = calibrate_bundle(load_bundle(bundle), request, tell)
     if as_json:
         typer.echo(report.model_dump_json(indent=1))
     else:

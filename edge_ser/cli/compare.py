@@ -12,7 +12,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from edge_ser.cli.options import AsJson, BackendNames, Int8Clips, PrecisionNames
+from edge_ser.cli.options import (
+    AsJson,
+    BackendNames,
+    HeldOutClips,
+    Int8Clips,
+    PrecisionNames,
+    names,
+)
 from edge_ser.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -27,9 +34,7 @@ def compare(
     ] = None,
     backends: BackendNames = "onnxruntime",
     precisions: PrecisionNames = "fp32,bundle",
-    clips: Annotated[
-        Path | None, typer.Option(help="Folder of clips of held-out people, for accuracy.")
-    ] = None,
+    clips: HeldOutClips = None,
     calibration: Int8Clips = None,
     limit: Annotated[int | None, typer.Option(help="At most so many clips.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often times are taken.")] = 5,
@@ -51,7 +56,7 @@ def compare(
     from edge_ser.bundles.loading import load_bundle
 
     loaded = load_bundle(bundle)
-    variants = [Variant(b, p) for b in _split(backends) for p in _split(precisions)]
+    variants = [Variant(b, p) for b in names(backends) for p in names(precisions)]
     console = Console(highlight=False, stderr=as_json)
     with console.status("reading clips") as status:
         found = read_clips(clips, loaded.manifest, limit) if clips is not None else []
@@ -67,15 +72,8 @@ def compare(
         typer.echo(json.dumps([asdict(report) for report in reports], indent=2))
     else:
         _show(console, reports, len(found))
-    failed = any(
-        report.forced or not all(v.passed for v in report.verdicts.values()) for report in reports
-    )
-    if gate and failed:
+    if gate and not all(report.passed for report in reports):
         raise typer.Exit(EXIT_GATE)
-
-
-def _split(names: str) -> list[str]:
-    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _show(console: Console, reports: list[VariantReport], clips: int) -> None:

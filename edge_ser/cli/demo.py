@@ -20,9 +20,10 @@ def demo(
 
     A complete command: edge-ser demo --output demo-output
     """
-    from edge_ser.cli.recognize import draw, show
+    from edge_ser.cli.recognize import show
     from edge_ser.errors import ConfigError
     from edge_ser.files import write_atomically
+    from edge_ser.plots.clip import draw_clip
     from edge_ser.recognizer import EdgeRecognizer
 
     try:
@@ -33,7 +34,7 @@ def demo(
     with EdgeRecognizer() as recognizer:
         words = recognizer.transcribe(DEMO_CLIP)
         decision = recognizer.recognize(DEMO_CLIP, words)
-        draw(recognizer, DEMO_CLIP, decision, words, picture)
+        draw_clip(recognizer, DEMO_CLIP, decision, words, picture)
     write_atomically(output / "decision.json", decision.to_json(indent=2).encode() + b"\n")
     console = Console(highlight=False)
     console.print(

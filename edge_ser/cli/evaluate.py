@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from edge_ser.cli.options import AsJson, BackendName, SpeechWeights, TokenCache
+from edge_ser.cli.options import AcceptLeak, AsJson, BackendName, SpeechWeights, TokenCache, names
 from edge_ser.cli.train import require_training
 from edge_ser.constants import MODALITIES, Modality
 from edge_ser.errors import ConfigError
@@ -41,9 +41,7 @@ def evaluate(
     people: Annotated[
         People, typer.Option(help="unseen leaves out whom the model was trained on.")
     ] = People.unseen,
-    accept_leaks: Annotated[
-        bool, typer.Option("--accept-leaks", help="Score known people; every table says so.")
-    ] = False,
+    accept_leak: AcceptLeak = False,
     modalities: Annotated[
         str | None, typer.Option(help="What is shown, with commas [default: the protocol's].")
     ] = None,
@@ -69,7 +67,7 @@ def evaluate(
         data,
         protocol=protocol,
         people=people.value,
-        accept_leaks=accept_leaks,
+        accept_leaks=accept_leak,
         modalities=_modalities(modalities),
         backend=backend,
         cache=cache,
@@ -85,11 +83,10 @@ def evaluate(
             console.print(f"written: {file}", soft_wrap=True)
 
 
-def _modalities(names: str | None) -> tuple[Modality, ...] | None:
-    if names is None:
+def _modalities(text: str | None) -> tuple[Modality, ...] | None:
+    if text is None:
         return None
-    wanted = {name.strip() for name in names.split(",")} - {""}
-    unknown = sorted(wanted - set(MODALITIES))
-    if unknown or not wanted:
-        raise ConfigError(f"--modalities takes some of {', '.join(MODALITIES)}, not {names!r}")
+    wanted = set(names(text))
+    if not wanted or not wanted <= set(MODALITIES):
+        raise ConfigError(f"--modalities takes some of {', '.join(MODALITIES)}, not {text!r}")
     return tuple(m for m in MODALITIES if m in wanted)

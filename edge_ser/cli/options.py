@@ -1,4 +1,4 @@
-"""Options that several commands take, declared once."""
+"""Options that several commands take, and lists with commas, declared once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
+
+from edge_ser.errors import ConfigError
 
 BundleFolder: TypeAlias = Annotated[Path | None, typer.Option(help="A bundle's folder.")]
 BackendName: TypeAlias = Annotated[str, typer.Option(help="What runs the graphs.")]
@@ -17,6 +19,9 @@ PrecisionNames: TypeAlias = Annotated[
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AcceptLeak: TypeAlias = Annotated[
     bool, typer.Option("--accept-leak", help="Take people of the training too, and say so.")
+]
+HeldOutClips: TypeAlias = Annotated[
+    Path | None, typer.Option("--clips", help="Folder of clips of held-out people.")
 ]
 DataSets: TypeAlias = Annotated[Path, typer.Option(help="Folder with the data sets.")]
 Int8Clips: TypeAlias = Annotated[
@@ -33,3 +38,20 @@ SpeechWeights: TypeAlias = Annotated[
     Path | None, typer.Option(help="Whisper weights [default: the installed package].")
 ]
 TokenCache: TypeAlias = Annotated[Path | None, typer.Option(help="Folder of encoded tokens.")]
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names in a list with commas; none are left empty."""
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
+
+
+def numbers(option: str, text: str) -> tuple[int, ...]:
+    """The whole numbers in a list with commas.
+
+    Raises:
+        ConfigError: if one is none; it names the option.
+    """
+    try:
+        return tuple(int(name) for name in names(text))
+    except ValueError as error:
+        raise ConfigError(f"{option} takes whole numbers with commas, not {text!r}") from error

@@ -14,10 +14,7 @@ from edge_ser.cli.options import AsJson, BackendName, BundleFolder, PersonProfil
 from edge_ser.constants import MODALITIES
 
 if TYPE_CHECKING:
-    from edge_ser.media.transcript import Transcript
-    from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.result import Decision
-    from edge_ser.speaker.profile import Profile
 
 
 def recognize(
@@ -42,6 +39,7 @@ def recognize(
 
     A complete command: edge-ser recognize clip.mp4 --transcript "I did not expect that" --json
     """
+    from edge_ser.plots.clip import draw_clip
     from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.speaker.profile import Profile
 
@@ -50,30 +48,15 @@ def recognize(
         words = recognizer.transcribe(clip, transcript, asr=asr)
         decision = recognizer.recognize(clip, words, profile=person, speech_gate=speech_gate)
         if plot is not None:
-            draw(recognizer, clip, decision, words, plot, person)
+            draw_clip(
+                recognizer, clip, decision, words, plot, profile=person, speech_gate=speech_gate
+            )
     if as_json:
         typer.echo(decision.to_json(indent=2))
     else:
         show(decision, Console(highlight=False))
         if plot is not None:
             typer.echo(f"picture: {plot}")
-
-
-def draw(
-    recognizer: EdgeRecognizer,
-    clip: Path,
-    decision: Decision,
-    words: Transcript | None,
-    target: Path,
-    profile: Profile | None = None,
-) -> None:
-    """Draw a clip with the decisions along it."""
-    from edge_ser.media.media import open_clip
-    from edge_ser.plots.clip import plot_clip
-
-    timeline = recognizer.timeline(clip, words, profile=profile)
-    with open_clip(clip) as opened:
-        plot_clip(recognizer, opened, decision, timeline, words, target, title=clip.name)
 
 
 def show(decision: Decision, console: Console) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from edge_ser.cli.options import AcceptLeak, BackendNames, BundleFolder, Int8Clips, PrecisionNames
-from edge_ser.errors import ConfigError, MissingExtraError
+from edge_ser.cli.options import (
+    AcceptLeak,
+    BackendNames,
+    BundleFolder,
+    Int8Clips,
+    PrecisionNames,
+    names,
+    numbers,
+)
+from edge_ser.cli.progress import step_progress
+from edge_ser.errors import MissingExtraError
 
 EXIT_BUDGET = 4
 """The report was made, and a budget is not kept."""
@@ -75,17 +81,17 @@ def report(
     except ModuleNotFoundError as error:
         raise MissingExtraError("report", "report") from error
 
-    given = {"threads": _numbers("--threads", threads)} if threads else {}
+    given = {"threads": numbers("--threads", threads)} if threads else {}
     request = ReportRequest(
         output=output,
         bundle=bundle,
         data=data,
-        precisions=_names(precisions),
-        backends=_names(backends),
+        precisions=names(precisions),
+        backends=names(backends),
         limits=parse_budgets(budget),
-        sign_off=_names(sign_off),
+        sign_off=names(sign_off),
         compare=compare,
-        streams=_numbers("--streams", streams),
+        streams=numbers("--streams", streams),
         decisions=decisions,
         processes=processes,
         hop=hop,
@@ -98,7 +104,7 @@ def report(
         **given,
     )
     console = Console(highlight=False, stderr=True)
-    with _progress(console) as tell:
+    with step_progress(console) as tell:
         made = make_report(request, tell)
     typer.echo(f"{output} ({output.with_suffix('.json').name} beside it), {made.seconds:.0f} s")
     if made.no_accuracy is not None:
@@ -108,26 +114,3 @@ def report(
     if made.passed is False:
         raise typer.Exit(EXIT_BUDGET)
     typer.echo("no budget was given" if made.passed is None else "passed: every budget is kept")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, (name.strip() for name in text.split(","))))
-
-
-def _numbers(option: str, text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(name) for name in _names(text))
-    except ValueError as error:
-        raise ConfigError(f"{option} takes whole numbers with commas, not {text!r}") from error
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
-        task = progress.add_task("beginning", total=1)
-
-        def tell(step: str, done: int, total: int) -> None:
-            progress.update(task, description=step, completed=done, total=max(total, 1))
-
-        yield tell

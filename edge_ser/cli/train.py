@@ -25,12 +25,9 @@ def train(
     edge-ser train configs/my-run.yaml --data my-data
     """
     require_training()
-    import torch
-
     from edge_ser.export.evaluation.tables import scores
     from edge_ser.export.training.run import train as run
 
-    torch.set_num_threads(1)
     console = Console(stderr=True, highlight=False)
     result = run(config, data, output, cache=cache, console=console)
     scored = scores(result)

@@ -33,24 +33,23 @@ def tune(
     edge-ser tune export/configs/search/emodb.yaml --data my-data --jobs 2
     """
     require_training("Grid search")
-    from edge_ser.export.search.grid import write_best
-    from edge_ser.export.search.ray_jobs import run_search
-    from edge_ser.export.search.tables import ranked, rich_table, write_search
+    from edge_ser.export.evaluation.tables import markdown
+    from edge_ser.export.search.run import search_grid
+    from edge_ser.export.search.tables import rich_table
 
     console = Console(stderr=True, highlight=False)
-    read, results, folder = run_search(
-        search, data, output, cache=cache, address=address, jobs=jobs, console=console
+    outcome = search_grid(
+        search,
+        data,
+        output,
+        cache=cache,
+        address=address,
+        jobs=jobs,
+        score=score,
+        console=console,
     )
-    found = ranked(read, results)
-    Console(highlight=False).print(rich_table(read, found))
-    written = [*write_search(read, found, folder), write_best(folder, found[0].point)]
-    if score:
-        from edge_ser.export.evaluation.pictures import write_report
-        from edge_ser.export.evaluation.tables import markdown, scores
-        from edge_ser.export.search.score import score_choices
-
-        scored = scores(score_choices(read, found, data, folder, cache=cache, console=console))
-        typer.echo(markdown(scored))
-        written += write_report(scored, folder / "scores")
-    for file in written:
+    Console(highlight=False).print(rich_table(outcome.search, outcome.found))
+    if outcome.scores is not None:
+        typer.echo(markdown(outcome.scores))
+    for file in outcome.files:
         console.print(f"written: {file}", soft_wrap=True)

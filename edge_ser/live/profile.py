@@ -40,9 +40,9 @@ class LiveProfile:
                 profile is missing or another bundle's.
         """
         if seconds is not None and file is None:
-            raise ConfigError("--enroll needs --profile FILE: where the profile goes")
+            raise ConfigError("to enroll somebody, name the file of the profile: where it goes")
         if seconds is not None and not seconds > 0:
-            raise ConfigError(f"--enroll is {seconds:g} s; it must be positive")
+            raise ConfigError(f"enroll is {seconds:g} s; it must be positive")
         self.profile: Profile | None = None
         self._file = file
         self._seconds = seconds

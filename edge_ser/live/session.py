@@ -1,7 +1,8 @@
 """A live session: sources feed a stream, decisions come out, and what was asked for goes beside.
 
-with EdgeRecognizer() as recognizer, LiveSession(recognizer, LiveOptions(), consent=True) as live:
-for decision in live:
+options = LiveOptions(SourceOptions(replay=Path("clip.mp4")))
+with EdgeRecognizer() as recognizer, LiveSession(recognizer, options) as session:
+for decision in session:
 print(decision.steady_label)
 """
 

@@ -48,9 +48,9 @@ def make_sources(wanted: SourceOptions) -> list[LiveSource]:
     """
     alone = [wanted.replay is not None, wanted.url is not None, wanted.pcm]
     if sum(alone) > 1:
-        raise ConfigError("--replay, --url and --pcm are three sources: choose one of them")
+        raise ConfigError("replay, url and pcm are three sources: choose one of them")
     if any(alone) and (wanted.microphone is not None or wanted.camera is not None):
-        raise ConfigError("--mic and --camera do not go with --replay, --url or --pcm")
+        raise ConfigError("a microphone or a camera does not go with replay, url or pcm")
     if wanted.replay is not None:
         from edge_ser.capture.replay import ReplaySource
 

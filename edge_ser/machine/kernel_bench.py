@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from edge_ser import kernels
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.errors import MediaError
 
 SECONDS = 10
 CHUNK = SAMPLE_RATE // 50
@@ -211,6 +213,20 @@ def measure(task: Task, rounds: int) -> None:
     for name, values in seconds.items():
         task.microseconds[name] = statistics.median(values) / task.units * 1e6
         task.fastest[name] = min(values) / task.units * 1e6
+
+
+def recorded_samples(path: Path) -> Samples:
+    """The audio of a recording, float32 [n] at 16 kHz mono, for `report`.
+
+    Raises:
+        MediaError: if the file cannot be read, or holds less than a second.
+    """
+    from edge_ser.media.media import read_clip
+
+    samples = read_clip(path, want_video=False).samples
+    if len(samples) < SAMPLE_RATE:
+        raise MediaError(f"{path} holds {len(samples) / SAMPLE_RATE:.2f} s of sound, less than 1 s")
+    return samples
 
 
 def report(rounds: int = 15, sound: Samples | None = None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from edge_ser.errors import ConfigError, MissingExtraError
 from edge_ser.files import write_atomically
 from edge_ser.kernels import Pitch, PitchOptions
 from edge_ser.media.clip import Clip, Picture
+from edge_ser.media.media import open_clip
 from edge_ser.media.transcript import Transcript, Word
 from edge_ser.recognizer import EdgeRecognizer
 from edge_ser.result import Decision
@@ -27,6 +28,8 @@ from edge_ser.result import Decision
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from edge_ser.speaker.profile import Profile
 
 # Okabe and Ito (2008): eight colours that people with colour-blindness can tell apart.
 COLOURS = ("#999999", "#E69F00", "#56B4E9", "#D55E00", "#CC79A7", "#009E73", "#0072B2", "#B8A800")
@@ -92,6 +95,36 @@ def plot_clip(
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind)
     write_atomically(path, buffer.getvalue())
+
+
+def draw_clip(
+    recognizer: EdgeRecognizer,
+    file: str | os.PathLike[str],
+    decision: Decision,
+    transcript: Transcript | None,
+    target: str | os.PathLike[str],
+    *,
+    profile: Profile | None = None,
+    speech_gate: bool = True,
+) -> None:
+    """Decide along a file, and draw it with what was decided about the whole.
+
+    Args:
+        recognizer: the recognizer that decided.
+        file: the clip.
+        decision: for the whole clip.
+        transcript: the words that were used, if any.
+        target: as for `plot_clip`.
+        profile: as for `EdgeRecognizer.recognize`.
+        speech_gate: as for `EdgeRecognizer.recognize`.
+
+    Raises:
+        MissingExtraError, ConfigError: as `plot_clip`.
+        MediaError, EngineError: as `EdgeRecognizer.timeline`.
+    """
+    timeline = recognizer.timeline(file, transcript, profile=profile, speech_gate=speech_gate)
+    with open_clip(file) as clip:
+        plot_clip(recognizer, clip, decision, timeline, transcript, target)
 
 
 def trace(recognizer: EdgeRecognizer, clip: Clip) -> Traces:

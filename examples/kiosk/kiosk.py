@@ -19,10 +19,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edge_ser import EdgeRecognizer, EdgeSerError, EmotionStream, LiveDecision
-from edge_ser.capture.camera import CameraSource
-from edge_ser.capture.microphone import MicrophoneSource
-from edge_ser.capture.replay import ReplaySource
+from edge_ser import (
+    CameraSource,
+    EdgeRecognizer,
+    EdgeSerError,
+    EmotionStream,
+    LiveDecision,
+    MicrophoneSource,
+    ReplaySource,
+)
 from edge_ser.capture.sources import LiveSource
 
 PAGE = Path(__file__).with_name("page.html")

@@ -19,10 +19,14 @@ from typing import Any, Protocol
 
 from expression import Expression, expression_of
 
-from edge_ser import EdgeRecognizer, EdgeSerError, LiveDecision
-from edge_ser.capture.camera import CameraSource
-from edge_ser.capture.microphone import MicrophoneSource
-from edge_ser.capture.replay import ReplaySource
+from edge_ser import (
+    CameraSource,
+    EdgeRecognizer,
+    EdgeSerError,
+    LiveDecision,
+    MicrophoneSource,
+    ReplaySource,
+)
 from edge_ser.capture.sources import LiveSource
 
 

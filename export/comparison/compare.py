@@ -79,6 +79,11 @@ class VariantReport:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     forced: tuple[str, ...] = ()
 
+    @property
+    def passed(self) -> bool:
+        """Whether every graph keeps its tolerance and held-out people lose little enough."""
+        return not self.forced and all(v.passed for v in self.verdicts.values())
+
 
 def compare(
     bundle: Bundle,

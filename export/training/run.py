@@ -27,6 +27,7 @@ from edge_ser.export.training.examples import Clips, column_statistics
 from edge_ser.export.training.fit import Fitting, average_predictions, fit
 from edge_ser.export.training.prediction import predict
 from edge_ser.export.training.predictions import FoldResult, RunResult, read_fold, write_fold
+from edge_ser.export.training.resumable import fixed_threads
 from edge_ser.export.training.run_data import RunData, load_run_data
 from edge_ser.export.training.speech.tuned import with_tuned_speech
 from edge_ser.files import write_atomically
@@ -37,6 +38,7 @@ FOLDS = "folds.json"
 """Names of a run's folds, in their order."""
 
 
+@fixed_threads(1)
 def train(
     config: TrainingConfig | Path,
     data: Path,

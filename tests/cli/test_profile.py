@@ -81,7 +81,7 @@ def test_too_little_speech_is_one_clear_line(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--enroll", "5"), "--profile FILE"),
+        (("--enroll", "5"), "name the file of the profile"),
         (("--enroll", "-5", "--profile", "a.json"), "positive"),
         (("--profile", "nobody.json"), "cannot be read"),
         (("--enroll", "5", "--profile", "no/such/folder/a.json"), "folder"),

@@ -63,7 +63,7 @@ def test_the_command_prints_json(monkeypatch):
 def test_a_recording_takes_the_place_of_the_synthetic_sound(monkeypatch, tmp_path):
     taken = []
     monkeypatch.setattr(kernel_bench, "make_tasks", lambda sound: taken.append(sound) or [])
-    command = ["kernels", "--json", "--sound"]
+    command = ["kernels", "--json", "--audio"]
     assert CliRunner().invoke(bench.app, [*command, str(DEMO_CLIP)]).exit_code == 0
     assert len(taken[0]) > 16000
     short = tmp_path / "short.wav"

@@ -116,7 +116,7 @@ def test_a_missing_file_is_one_clear_line(run: Run, tiny: Path) -> None:
     ("wanted", "said"),
     [
         (SourceOptions(replay=Path("a"), url="rtsp://b/c"), "choose one"),
-        (SourceOptions(replay=Path("a"), camera="0"), "do not go with"),
+        (SourceOptions(replay=Path("a"), camera="0"), "does not go with"),
         (SourceOptions(listen=False, look=False), "nothing to do"),
     ],
 )
