@@ -20,6 +20,7 @@ from edge_ser.clock import milliseconds
 from edge_ser.constants import SAMPLE_RATE, Modality
 from edge_ser.export.trials.logits import fuse_tokens
 from edge_ser.frontends.audio import AudioFrontend
+from edge_ser.frontends.audio_stream import AudioFeatureStream
 from edge_ser.media.clip import Picture, Samples, VideoFrame
 from edge_ser.pipeline.encoders import Encoded, EncodedFaces
 from edge_ser.pipeline.fusion import Fused, calibrated
@@ -108,14 +109,8 @@ class SoundMemory:
         """Sound tokens [tokens, width] of a window's rows."""
         name = hashlib.sha256(rows.tobytes()).hexdigest()
         if name not in self._tokens:
-            features = self._frontend.normalised(rows)
-            even = features.log_mel.shape[1] // 2 * 2
-            self._tokens[name] = self._acoustic.run(
-                {
-                    "log_mel": features.log_mel[None, :, :even],
-                    "prosody": features.prosody[None, :even],
-                }
-            )["audio_tokens"][0]
+            tensors = self._frontend.normalised(rows).tensors()
+            self._tokens[name] = self._acoustic.run(tensors)["audio_tokens"][0]
         return self._tokens[name]
 
 
@@ -125,7 +120,7 @@ class _RememberedFeatures:
     def __init__(self, frontend: AudioFrontend, rows: dict[str, Rows]) -> None:
         self._frontend = frontend
         self._remembered = rows
-        self._stream = frontend.stream()
+        self._stream = AudioFeatureStream(frontend)
         self.width = self._stream.width
         self._fed: list[Samples] = []
         self._given = 0

@@ -7,7 +7,7 @@ sample 160 * t of 16 kHz sound, and a piece of n samples has n // 160 frames.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +26,6 @@ from edge_ser.kernels import (
     PitchOptions,
     whisper_normalize,
 )
-
-if TYPE_CHECKING:
-    from edge_ser.frontends.audio_stream import AudioFeatureStream
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -49,6 +46,11 @@ class AcousticFeatures:
     """float32 [80, T]: Whisper's log-mel, normalised over the piece."""
     prosody: FloatArray
     """float32 [T, P]: MFCC, log energy, ln(f0 / 100 Hz), voicing probability, hnr in dB / 10."""
+
+    def tensors(self) -> dict[str, FloatArray]:
+        """Inputs of the acoustic graph: log_mel [1, 80, T] and prosody [1, T, P], T even."""
+        even = even_frames(len(self.prosody))
+        return {"log_mel": self.log_mel[None, :, :even], "prosody": self.prosody[None, :even]}
 
 
 def default_audio_config() -> AudioFrontendConfig:
@@ -149,12 +151,6 @@ class AudioFrontend:
         except ValueError as error:
             raise MediaError(f"the sound cannot be used: {error}") from error
 
-    def stream(self) -> AudioFeatureStream:
-        """A new stream that gives the rows of sound as it comes in: see `AudioFeatureStream`."""
-        from edge_ser.frontends.audio_stream import AudioFeatureStream
-
-        return AudioFeatureStream(self)
-
     def kernels(self) -> tuple[LogMel, Mfcc, LogEnergy, Pitch]:
         """New kernels with this front-end's options, in the order in which `joined` takes rows."""
         return LogMel(self._log_mel), Mfcc(self._mfcc), LogEnergy(self._energy), Pitch(self._pitch)
@@ -184,22 +180,13 @@ class AudioFrontend:
         return AcousticFeatures(whisper_normalize(log_mel), prosody)
 
 
+def even_frames(frames: int) -> int:
+    """How many frames the acoustic graph takes: it halves the rate, an odd one has no partner."""
+    return frames // 2 * 2
+
+
 def stretched(rows: FloatArray, frames: int) -> FloatArray:
     """Exactly `frames` rows: near its end the tracker may have one more or less."""
     if len(rows) >= frames:
         return rows[:frames]
     return np.concatenate([rows, np.repeat(rows[-1:], frames - len(rows), axis=0)])
-
-
-def loudest_dbfs(samples: npt.NDArray[np.float32]) -> float:
-    """Level of the loudest 100 ms in dB relative to a full-scale square wave; -inf for zeros.
-
-    Args:
-        samples: float32 [n], n at least 1, 16 kHz.
-    """
-    block = SAMPLE_RATE // 10
-    power = np.square(samples.astype(np.float64))
-    count = max(len(power) // block, 1)
-    size = min(block, len(power))
-    loudest = power[: count * size].reshape(count, size).mean(axis=1).max()
-    return float(10 * np.log10(loudest)) if loudest > 0 else float("-inf")

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.frontends.audio import loudest_dbfs
+from edge_ser.frontends.level import loudest_dbfs
 from edge_ser.media.clip import Clip, Segment
 from edge_ser.pipeline.decide import Evidence
 from edge_ser.pipeline.encoders import Encoded, EncodedFaces, Encoders

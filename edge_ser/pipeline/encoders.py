@@ -11,9 +11,10 @@ import numpy as np
 from edge_ser.bundles.loading import Bundle
 from edge_ser.bundles.schema import GraphName
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.frontends.audio import AcousticFeatures, AudioFrontend, loudest_dbfs
+from edge_ser.frontends.audio import AcousticFeatures, AudioFrontend
 from edge_ser.frontends.audio_stream import AudioFeatureStream
 from edge_ser.frontends.language import why_foreign
+from edge_ser.frontends.level import why_unheard
 from edge_ser.frontends.text import TextFrontend
 from edge_ser.frontends.video import FaceFrontend
 from edge_ser.media.media import VideoFrame
@@ -130,21 +131,11 @@ class Encoders:
 
     def why_no_audio(self, samples: FloatTensor) -> str | None:
         """Say why a piece of sound, float32 [n], is too short or too quiet; None if it is not."""
-        config = self._audio_config
-        seconds = len(samples) / SAMPLE_RATE
-        if seconds < config.minimum_seconds:
-            return (
-                f"only {seconds * 1000:.0f} ms of sound; "
-                f"{config.minimum_seconds * 1000:.0f} ms are needed"
-            )
-        level = loudest_dbfs(samples)
-        if level < config.silence_dbfs:
-            return "digital silence" if level == -np.inf else f"silence (loudest {level:.0f} dBFS)"
-        return None
+        return why_unheard(samples, self._audio_config)
 
     def sound_features(self) -> AudioFeatureStream:
         """A new stream of feature rows, for sound that comes in piece by piece."""
-        return self._audio_frontend.stream()
+        return AudioFeatureStream(self._audio_frontend)
 
     def acoustic(self, rows: FloatTensor, timer: StageTimer) -> Encoded:
         """Encode a window of a stream's feature rows.
@@ -160,14 +151,7 @@ class Encoders:
 
     def _acoustic_tokens(self, features: AcousticFeatures, timer: StageTimer) -> Encoded:
         with timer.stage("acoustic"):
-            # The graph halves the rate: an odd last frame has no partner.
-            even = features.log_mel.shape[1] // 2 * 2
-            tokens = self._acoustic.run(
-                {
-                    "log_mel": features.log_mel[None, :, :even],
-                    "prosody": features.prosody[None, :even],
-                }
-            )["audio_tokens"][0]
+            tokens = self._acoustic.run(features.tensors())["audio_tokens"][0]
         return Encoded(tokens)
 
     def text(self, words: str, timer: StageTimer, language: str | None = None) -> Encoded:

@@ -13,6 +13,7 @@ from typing import Final
 from edge_ser.bundles.loading import Bundle
 from edge_ser.clock import StreamClock, milliseconds
 from edge_ser.constants import MODALITIES, SAMPLE_RATE
+from edge_ser.frontends.audio import HOP
 from edge_ser.pipeline.decide import decide_encoded
 from edge_ser.pipeline.encoders import Encoded
 from edge_ser.pipeline.timing import StageTimer
@@ -24,7 +25,7 @@ from edge_ser.streaming.enrolment import Enrolment
 from edge_ser.streaming.inbox import Arrivals, Chunk, PictureArrival
 from edge_ser.streaming.intake import Piece, SoundIntake
 from edge_ser.streaming.load import LoadController
-from edge_ser.streaming.options import GRID, StreamOptions
+from edge_ser.streaming.options import StreamOptions
 from edge_ser.streaming.outbox import Ready
 from edge_ser.streaming.recent_past import RecentPast, StreamEncoders, WindowEvidence
 from edge_ser.streaming.smoothing import LabelSmoother
@@ -152,7 +153,7 @@ class Conversation:
         decided = self._origin + self._hops * self._options.hop
         ends = (self._past.sound_end, self._past.newest_picture)
         end = next((e for e in ends if e is not None), decided)
-        left = (end - decided) // GRID * GRID
+        left = (end - decided) // HOP * HOP
         if left > 0:
             self._hops += 1
             yield self._decision(decided + left)

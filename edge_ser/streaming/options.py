@@ -7,11 +7,9 @@ from typing import Final
 
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
+from edge_ser.frontends.audio import HOP
 from edge_ser.media.clip import check_positive
 from edge_ser.streaming.smoothing import SmoothingOptions, smoothing_options
-
-GRID: Final = 160
-"""Windows and hops are whole numbers of so many samples: 10 ms, the hop of the sound features."""
 
 SHORTEST_HOP: Final = 0.05
 
@@ -64,4 +62,5 @@ class StreamOptions:
 
 
 def _on_grid(seconds: float) -> int:
-    return max(round(seconds * SAMPLE_RATE / GRID), 1) * GRID
+    # Whole numbers of feature rows.
+    return max(round(seconds * SAMPLE_RATE / HOP), 1) * HOP

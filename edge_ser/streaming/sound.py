@@ -8,26 +8,24 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_ser.bundles.schema import AudioFrontendConfig
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.frontends.audio import HOP
+from edge_ser.frontends.level import loudest_power_dbfs, why_quiet, why_short
 from edge_ser.kernels import Aligner, AlignerOptions, SourceOptions
 from edge_ser.media.clip import Samples
 from edge_ser.runtime.session import FloatTensor
 from edge_ser.streaming.intake import Piece
 from edge_ser.streaming.tally import Tally
 
-HOP: Final = 160
-"""Samples between two feature rows."""
-
 Mask = npt.NDArray[np.bool_]
 
 _SOURCE = "sound"
-_BLOCK = 10
 _LATE = SAMPLE_RATE // 4
 
 
@@ -156,14 +154,11 @@ class HeardSound:
         oldest, newest = start + int(there[0]) * HOP, min(start + length * HOP, end)
         values, present = values[:length], present[:length]
         heard = len(there) * HOP / SAMPLE_RATE
-        if heard < self._config.minimum_seconds:
-            needed = self._config.minimum_seconds * 1000
-            reason = f"only {heard * 1000:.0f} ms of sound; {needed:.0f} ms are needed"
+        reason = why_short(heard, self._config) or why_quiet(
+            loudest_power_dbfs(values[:, -1], SAMPLE_RATE // HOP), self._config
+        )
+        if reason is not None:
             return SoundWindow(None, reason)
-        level = _loudest_dbfs(values[:, -1])
-        if level < self._config.silence_dbfs:
-            shown = "digital silence" if level == -np.inf else f"silence (loudest {level:.0f} dBFS)"
-            return SoundWindow(None, shown)
         notes = []
         missing = length - len(there)
         if missing:
@@ -250,11 +245,3 @@ def _row_of_silence(features: SoundFeatures) -> FloatTensor:
     rows = features.accept(np.zeros(SAMPLE_RATE // 4, np.float32))
     features.reset()
     return np.append(rows[len(rows) // 2], np.float32(0))
-
-
-def _loudest_dbfs(power: FloatTensor) -> float:
-    """Level of the loudest 100 ms, from the mean squares of 10 ms; -inf for zeros."""
-    count = max(len(power) // _BLOCK, 1)
-    size = min(_BLOCK, len(power))
-    loudest = float(power[: count * size].reshape(count, size).mean(axis=1, dtype=float).max())
-    return float(10 * np.log10(loudest)) if loudest > 0 else float("-inf")

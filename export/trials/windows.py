@@ -19,7 +19,8 @@ from edge_ser.bundles.schema import VideoFrontendConfig
 from edge_ser.constants import SAMPLE_RATE, Modality
 from edge_ser.errors import MediaError
 from edge_ser.export.data.items import Item, content
-from edge_ser.frontends.audio import AudioFrontend, loudest_dbfs
+from edge_ser.frontends.audio import AudioFrontend
+from edge_ser.frontends.level import why_unheard
 from edge_ser.frontends.text import TextFrontend
 from edge_ser.frontends.video import FaceFrontend
 from edge_ser.media.clip import Clip, Picture, Samples, VideoFrame
@@ -168,18 +169,14 @@ class WindowReader:
         return EncoderInputs(tensors, absent)
 
     def _sound(self, window: ClipWindow, tensors: Tensors, absent: dict[Modality, str]) -> None:
-        samples, config = window.samples, self._audio_config
-        if samples is None:
+        if window.samples is None:
             absent.setdefault("audio", "no sound was given")
-        elif len(samples) < config.minimum_seconds * SAMPLE_RATE:
-            absent["audio"] = f"only {len(samples) / SAMPLE_RATE:.2f} s of sound"
-        elif loudest_dbfs(samples) < config.silence_dbfs:
-            absent["audio"] = "silence"
+            return
+        reason = why_unheard(window.samples, self._audio_config)
+        if reason is None:
+            tensors.update(self._audio(window.samples).tensors())
         else:
-            features = self._audio(samples)
-            even = features.log_mel.shape[1] // 2 * 2
-            tensors["log_mel"] = features.log_mel[None, :, :even]
-            tensors["prosody"] = features.prosody[None, :even]
+            absent["audio"] = reason
 
 
 def face_tensor(face: Picture, config: VideoFrontendConfig) -> npt.NDArray[np.float32]:

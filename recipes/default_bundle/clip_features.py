@@ -54,12 +54,7 @@ class FeatureReader:
 
     def sound(self, item: Item) -> Tensors:
         """``log_mel`` and ``prosody`` of a recording, an even number of frames."""
-        features = self._audio(read_sound(item))
-        even = features.log_mel.shape[1] // 2 * 2
-        return {
-            "log_mel": features.log_mel[None, :, :even],
-            "prosody": features.prosody[None, :even],
-        }
+        return self._audio(read_sound(item)).tensors()
 
     def words(self, item: Item) -> Tensors:
         """``input_ids`` and ``attention_mask`` of a text.

@@ -30,6 +30,14 @@ def test_all_features_are_as_long_as_the_clock_says(frontend: AudioFrontend, sam
     assert np.isfinite(features.prosody).all()
 
 
+def test_the_graph_takes_pairs_of_frames(frontend: AudioFrontend) -> None:
+    for frames, even in ((25, 24), (26, 26)):
+        features = frontend(_voice(1.0)[: frames * 160])
+        tensors = features.tensors()
+        np.testing.assert_array_equal(tensors["log_mel"], features.log_mel[None, :, :even])
+        np.testing.assert_array_equal(tensors["prosody"], features.prosody[None, :even])
+
+
 def test_columns_are_mfcc_energy_pitch_voicing_and_harmonicity(frontend: AudioFrontend) -> None:
     samples = _voice(1.0, f0=200.0)
     prosody = frontend(samples).prosody

@@ -38,11 +38,12 @@ def streamed(stream: AudioFeatureStream, sound: Samples, cuts: list[int]) -> np.
 )
 def test_chunking_never_changes_a_row(samples: int, cuts: list[int], seed: int) -> None:
     sound = voice(samples, seed)
-    np.testing.assert_array_equal(streamed(FRONTEND.stream(), sound, cuts), FRONTEND.rows(sound))
+    rows = streamed(AudioFeatureStream(FRONTEND), sound, cuts)
+    np.testing.assert_array_equal(rows, FRONTEND.rows(sound))
 
 
 def test_a_stream_can_begin_anew() -> None:
-    stream = FRONTEND.stream()
+    stream = AudioFeatureStream(FRONTEND)
     streamed(stream, voice(9000, 3), [500])
     sound = voice(7000, 4)
     np.testing.assert_array_equal(streamed(stream, sound, [100, 4000]), FRONTEND.rows(sound))
@@ -50,7 +51,7 @@ def test_a_stream_can_begin_anew() -> None:
 
 
 def test_rows_come_out_at_most_the_look_ahead_behind() -> None:
-    stream = FRONTEND.stream()
+    stream = AudioFeatureStream(FRONTEND)
     for chunk in np.split(voice(32000), 100):
         stream.accept(chunk)
         behind = stream.accepted // HOP - stream.emitted
@@ -60,7 +61,7 @@ def test_rows_come_out_at_most_the_look_ahead_behind() -> None:
 @pytest.mark.parametrize("end", [16000, 16160, 40000, 40001, 47999])
 def test_preview_gives_what_the_end_of_a_clip_would(end: int) -> None:
     sound = voice(48000)
-    stream = FRONTEND.stream()
+    stream = AudioFeatureStream(FRONTEND)
     given_rows = [stream.accept(c) for c in np.split(sound[:end], range(320, end, 320))]
     whole = FRONTEND.rows(sound[:end])
     emitted = sum(map(len, given_rows))
@@ -77,7 +78,7 @@ def test_preview_gives_what_the_end_of_a_clip_would(end: int) -> None:
 
 def test_preview_leaves_the_stream_as_it_was() -> None:
     sound = voice(20000)
-    stream = FRONTEND.stream()
+    stream = AudioFeatureStream(FRONTEND)
     first = stream.accept(sound[:10000])
     stream.preview(10000)
     rest = [stream.accept(sound[10000:]), stream.finish()]
@@ -86,7 +87,7 @@ def test_preview_leaves_the_stream_as_it_was() -> None:
 
 def test_a_window_of_a_stream_differs_from_a_clip_at_its_first_frames_only() -> None:
     sound = voice(64000)
-    stream = FRONTEND.stream()
+    stream = AudioFeatureStream(FRONTEND)
     rows = np.concatenate([stream.accept(sound), stream.finish()])
     window = FRONTEND.rows(sound[16000:])
     bands = FRONTEND.bands + 21
@@ -96,7 +97,7 @@ def test_a_window_of_a_stream_differs_from_a_clip_at_its_first_frames_only() -> 
 
 def test_samples_that_are_no_numbers_leave_the_stream_alone() -> None:
     sound = voice(12000)
-    stream = FRONTEND.stream()
+    stream = AudioFeatureStream(FRONTEND)
     first = stream.accept(sound[:5000])
     broken = sound[5000:].copy()
     broken[7] = np.nan

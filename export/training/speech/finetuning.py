@@ -28,7 +28,7 @@ from edge_ser.export.examples.sound_augmentation import augment_sound, speech_wi
 from edge_ser.export.models.pooling import AttentiveStatistics
 from edge_ser.export.training.config import SpeechFinetuning
 from edge_ser.export.training.resumable import EpochOrder, Loop, train
-from edge_ser.frontends.audio import AudioFrontend, default_audio_config
+from edge_ser.frontends.audio import AudioFrontend, default_audio_config, even_frames
 from edge_ser.kernels import whisper_normalize
 
 Samples = npt.NDArray[np.float32]
@@ -83,7 +83,7 @@ class SoundExamples(Dataset[tuple[npt.NDArray[np.float32], int]]):
             samples = samples[:longest]
         rows = self._frontend.kernels()[0].compute(np.ascontiguousarray(samples))
         log_mel = whisper_normalize(np.ascontiguousarray(rows.T))
-        log_mel = log_mel[:, : log_mel.shape[1] // 2 * 2]
+        log_mel = log_mel[:, : even_frames(log_mel.shape[1])]
         if self._augment:
             log_mel = mask_spectrum(log_mel, config, generator)
         return log_mel, self._sound.targets[index]

@@ -79,12 +79,10 @@ class SoundTokens:
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Tokens:
         """Tokens float16 [Na, Da] of float32 [n] samples at 16 kHz."""
-        features = self._frontend(samples)
-        even = features.log_mel.shape[1] // 2 * 2
+        tensors = self._frontend(samples).tensors()
         with torch.inference_mode():
             tokens = self._acoustic(
-                torch.from_numpy(features.log_mel[None, :, :even]),
-                torch.from_numpy(features.prosody[None, :even]),
+                torch.from_numpy(tensors["log_mel"]), torch.from_numpy(tensors["prosody"])
             )[0]
         return half(tokens.numpy())
 

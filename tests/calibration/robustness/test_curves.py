@@ -24,6 +24,7 @@ from edge_ser.constants import SAMPLE_RATE
 from edge_ser.export.data.items import Item
 from edge_ser.export.trials.data import open_evaluation_data
 from edge_ser.frontends.audio import AudioFrontend
+from edge_ser.frontends.audio_stream import AudioFeatureStream
 from edge_ser.pipeline.encoders import Encoders
 from edge_ser.pipeline.timing import StageTimer
 from edge_ser.runtime.backend import open_session
@@ -149,7 +150,7 @@ def test_remembered_sound_is_what_the_front_end_gives(bundle: Bundle) -> None:
     pieces = [sound[i : i + 1600] for i in range(0, len(sound), 1600)]
     rows = []
     for _ in range(2):
-        features, plain = memory.features(), frontend.stream()
+        features, plain = memory.features(), AudioFeatureStream(frontend)
         got = [features.accept(piece) for piece in pieces]
         expected = [plain.accept(piece) for piece in pieces]
         rows.append(np.concatenate([*got, features.preview(len(sound))]))
