@@ -106,11 +106,6 @@ class Encoders:
         return round(self._audio_config.maximum_seconds * SAMPLE_RATE)
 
     @property
-    def audio_frontend(self) -> AudioFrontend:
-        """Front-end of the sound, as configured by the bundle."""
-        return self._audio_frontend
-
-    @property
     def face_frontend(self) -> FaceFrontend:
         """Front-end of the pictures, as configured by the bundle."""
         return self._face_frontend

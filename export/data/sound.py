@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.errors import EdgeSerError, MediaError
-from edge_ser.export.data.items import Item, Problem
+from edge_ser.errors import MediaError
+from edge_ser.export.data.items import Item
 from edge_ser.export.data.spans import read_spans
 from edge_ser.media.media import read_clip
 
@@ -39,25 +37,3 @@ def _finite(samples: Samples, item: Item) -> Samples:
     if not np.isfinite(samples).all():
         raise MediaError(f"{item.path} holds samples that are not finite")
     return samples
-
-
-def check_sounds(
-    items: Iterable[Item], advance: Callable[[], None] = lambda: None
-) -> tuple[tuple[Item, ...], tuple[Problem, ...]]:
-    """Decode every recording once; those that fail become problems with their reason.
-
-    Args:
-        items: recordings.
-        advance: called once an item, for a progress bar.
-    """
-    usable: list[Item] = []
-    problems: list[Problem] = []
-    for item in items:
-        try:
-            read_sound(item)
-        except EdgeSerError as error:
-            problems.append(Problem(item.name, str(error)))
-        else:
-            usable.append(item)
-        advance()
-    return tuple(usable), tuple(problems)

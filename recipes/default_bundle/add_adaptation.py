@@ -9,19 +9,19 @@ of the default bundle. Graphs stay as they are; everything is computed by the ru
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
+import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from edge_ser.bundles.loading import Bundle, load_bundle
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.errors import EdgeSerError, MediaError
+from edge_ser.errors import MediaError
 from edge_ser.export.bundles.derived import check_output, write_changed
 from edge_ser.export.data.ravdess import read_ravdess
 from edge_ser.export.data.sound import Samples, read_sound
@@ -30,6 +30,7 @@ from edge_ser.export.training.adaptation import Tokens
 from edge_ser.pipeline.encoders import Encoders
 from edge_ser.pipeline.timing import StageTimer
 from edge_ser.recognizer import EdgeRecognizer
+from recipes.command_line import run
 from recipes.default_bundle.fitted_adaptation import FittedAdaptation, People, fit_adaptation
 
 PROSODY_DIFFERENCES: Final = 3
@@ -107,29 +108,31 @@ def encoder(encoders: Encoders) -> Callable[[Samples], Tokens | None]:
     return encode
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code: 2 for what a user can mend."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("bundle", type=Path, help="folder of the bundle")
-    parser.add_argument("--data", type=Path, required=True, help="folder with ravdess_speech")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the new bundle")
-    given = parser.parse_args(arguments)
-    console = Console(stderr=True)
-    try:
-        bundle = add_adaptation(load_bundle(given.bundle), given.data, given.output, console)
-    except EdgeSerError as error:
-        console.print(f"error: {error}", style="red", highlight=False)
-        return 2
-    section = bundle.manifest.adaptation
+def command(
+    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
+    data: Annotated[Path, typer.Option(help="Folder with ravdess_speech.")],
+    output: Annotated[Path, typer.Option(help="Folder of the new bundle.")],
+) -> None:
+    """Give a bundle speaker adaptation: people can then enrol.
+
+    A complete command: python -m recipes.default_bundle.add_adaptation edge_ser/bundles/default
+    --data data --output runs/adapted
+    """
+    console = Console(stderr=True, highlight=False)
+    written = add_adaptation(load_bundle(bundle), data, output, console)
+    section = written.manifest.adaptation
     if section is not None:
         console.print(
-            f"{len(section.columns)} columns, scale {section.scale}, prior {section.prior_count:g}",
-            highlight=False,
+            f"{len(section.columns)} columns, scale {section.scale}, prior {section.prior_count:g}"
         )
-    for score in bundle.manifest.scores:
+    for score in written.manifest.scores:
         if "speaker adaptation" in score.task:
-            console.print(f"{score.metric} {score.value:.3f}: {score.protocol}", highlight=False)
-    return 0
+            console.print(f"{score.metric} {score.value:.3f}: {score.protocol}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
 
 
 if __name__ == "__main__":

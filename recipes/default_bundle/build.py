@@ -9,16 +9,16 @@ The data folder holds ``ravdess_speech``, ``fer2013_train.zip``, ``fer2013_publi
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import torch
+import typer
 from rich.console import Console
 from torch import nn
 
@@ -32,7 +32,6 @@ from edge_ser.bundles.schema import (
     VideoFrontendConfig,
 )
 from edge_ser.constants import EMOTIONS
-from edge_ser.errors import EdgeSerError
 from edge_ser.export.bundles.writer import BundleContent, GraphFile, write_bundle
 from edge_ser.export.data.splits import PARTS
 from edge_ser.export.encoders.speech import SPEECH_LICENCE, SPEECH_ORIGIN, load_speech_encoder
@@ -48,6 +47,7 @@ from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.precision.weight_storage import quantize_dynamic, store_half
 from edge_ser.export.training.tokens.torch_encoders import FaceTokens, SoundTokens, TextTokens
 from edge_ser.frontends.audio import default_audio_config
+from recipes.command_line import run
 from recipes.default_bundle.adaptation import default_adaptation
 from recipes.default_bundle.data import Amounts, Banks, encode_all
 from recipes.default_bundle.fitted_adaptation import FittedAdaptation
@@ -295,41 +295,46 @@ def command_of(sources: Sources, amounts: Amounts, version: str) -> str:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code: 2 for what a user can mend."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with the data sets")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the bundle")
-    parser.add_argument("--speech", type=Path, help="Whisper weights; default: installed package")
-    parser.add_argument(
-        "--text", default=DEFAULT_TEXT_SOURCE, help="folder or name of the encoder, or a bundle"
-    )
-    parser.add_argument("--face", type=Path, required=True, help="weights, safetensors")
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="encoded tokens")
-    parser.add_argument("--version", default="0.1.0", help="of the bundle")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--faces-per-label", type=int, default=Amounts.faces_per_label)
-    parser.add_argument("--sound-copies", type=int, default=Amounts.sound_copies)
-    parser.add_argument("--face-copies", type=int, default=Amounts.face_copies)
-    given = parser.parse_args(arguments)
-    console = Console(stderr=True)
+def command(
+    data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
+    output: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    face: Annotated[Path, typer.Option(help="Weights of the face encoder, safetensors.")],
+    speech: Annotated[
+        Path | None, typer.Option(help="Whisper weights [default: the installed package].")
+    ] = None,
+    text: Annotated[
+        str, typer.Option(help="Folder or name of the text encoder, or a bundle.")
+    ] = DEFAULT_TEXT_SOURCE,
+    cache: Annotated[Path, typer.Option(help="Folder of encoded tokens.")] = Path("runs/cache"),
+    version: Annotated[str, typer.Option(help="Of the bundle.")] = "0.1.0",
+    seed: Annotated[int, typer.Option(help="Of everything.")] = 7,
+    faces_per_label: Annotated[int, typer.Option(help="Faces.")] = Amounts.faces_per_label,
+    sound_copies: Annotated[int, typer.Option(help="Augmented copies.")] = Amounts.sound_copies,
+    face_copies: Annotated[int, typer.Option(help="Augmented copies.")] = Amounts.face_copies,
+) -> None:
+    """Train the fusion that ships and write the default bundle.
+
+    A complete command: python -m recipes.default_bundle.build --data data --text runs/text/model
+    --face runs/face/face.safetensors --output edge_ser/bundles/default
+    """
+    console = Console(stderr=True, highlight=False)
     torch.set_num_threads(1)
-    try:
-        bundle = build_default_bundle(
-            given.data,
-            given.output,
-            Sources(given.speech, given.text, given.face),
-            cache=given.cache,
-            amounts=Amounts(given.sound_copies, given.face_copies, given.faces_per_label),
-            version=given.version,
-            seed=given.seed,
-            console=console,
-        )
-    except EdgeSerError as error:
-        console.print(f"error: {error}", style="red", highlight=False, markup=False)
-        return 2
+    bundle = build_default_bundle(
+        data,
+        output,
+        Sources(speech, text, face),
+        cache=cache,
+        amounts=Amounts(sound_copies, face_copies, faces_per_label),
+        version=version,
+        seed=seed,
+        console=console,
+    )
     console.print(f"{bundle.folder}: {bundle.manifest.name} {bundle.manifest.version}")
-    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
 
 
 if __name__ == "__main__":

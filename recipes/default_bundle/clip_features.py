@@ -10,19 +10,19 @@ clip of a set has one modality.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import typer
 
 from edge_ser.bundles.loading import Bundle, load_bundle
 from edge_ser.constants import Modality
-from edge_ser.errors import EdgeSerError, MediaError
+from edge_ser.errors import ConfigError, EdgeSerError, MediaError
 from edge_ser.export.data.clip_set import ClipFeatures, write_clip
 from edge_ser.export.data.items import Item, content
 from edge_ser.export.data.sound import read_sound
@@ -31,6 +31,7 @@ from edge_ser.export.examples.face_picture import grey_picture
 from edge_ser.export.precision.int8.calibration_set import Candidate, choose
 from edge_ser.frontends.audio import AudioFrontend
 from edge_ser.frontends.text import TextFrontend
+from recipes.command_line import run
 from recipes.default_bundle.data import (
     Amounts,
     PartItems,
@@ -140,32 +141,29 @@ def _chosen(items: Sequence[Item], count: int | None, seed: int) -> list[Item]:
     return [by_name[c.name] for c in choose(candidates, count, seed)]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line of this module; 2 for a user's error."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("output", type=Path, help="folder of the set")
-    parser.add_argument("--data", type=Path, required=True, help="folder with the data sets")
-    parser.add_argument("--part", choices=PARTS, default="train")
-    parser.add_argument("--count", type=int, help="clips of each modality [default: all]")
-    parser.add_argument("--bundle", type=Path, help="a bundle's folder [default: the shipped one]")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    try:
-        written, problems = write_clip_set(
-            load_bundle(options.bundle),
-            options.data,
-            options.part,
-            options.output,
-            options.count,
-            options.seed,
-        )
-    except EdgeSerError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+def command(
+    output: Annotated[Path, typer.Argument(help="Folder of the set.")],
+    data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
+    part: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    count: Annotated[int | None, typer.Option(help="Clips of each modality.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice.")] = 0,
+) -> None:
+    """Write a set of clips: what the encoders see of recordings, pictures and texts.
+
+    A complete command: python -m recipes.default_bundle.clip_features runs/clips --data data
+    """
+    if part not in PARTS:
+        raise ConfigError(f"there is no part {part!r}; they are {', '.join(PARTS)}")
+    written, problems = write_clip_set(load_bundle(bundle), data, part, output, count, seed)
     for problem in problems:
-        sys.stdout.write(f"left out: {problem}\n")
-    sys.stdout.write(f"{options.output}: {written} clips\n")
-    return 0
+        typer.echo(f"left out: {problem}")
+    typer.echo(f"{output}: {written} clips")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
 
 
 if __name__ == "__main__":

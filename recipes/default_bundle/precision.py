@@ -11,24 +11,25 @@ as fast the smaller.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from rich.console import Console
 
 from edge_ser.bundles.loading import Bundle, default_bundle_path, load_bundle
 from edge_ser.bundles.schema import next_version
-from edge_ser.errors import ConfigError, EdgeSerError
+from edge_ser.errors import ConfigError
 from edge_ser.export.bundles.derived import read_report, write_derived
 from edge_ser.export.comparison.compare import VariantReport, compare
 from edge_ser.export.data.clip_set import read_clips
 from edge_ser.export.variants.variant import Variant
+from recipes.command_line import run
 from recipes.default_bundle.clip_features import write_clip_set
 from recipes.documents.markdown import table
 from recipes.documents.measured_section import host, write_section
@@ -246,44 +247,52 @@ def apply(bundle: Bundle, chosen: Bundle, reports: Sequence[VariantReport], choi
     write_derived(chosen, bundle.folder, {}, report, version=version)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line of this module; 2 for a user's error."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder with the data sets")
-    parser.add_argument("--bundle", type=Path, help="a bundle's folder [default: the shipped one]")
-    parser.add_argument("--calibration", type=Path, help="a set of clips of people who train")
-    parser.add_argument("--clips", type=Path, help="a set of clips of held-out people")
-    parser.add_argument("--limit", type=int, help="at most so many held-out clips")
-    parser.add_argument("--rounds", type=int, default=15, help="how often times are taken")
-    parser.add_argument("--write", type=Path, help="document whose measured block is replaced")
-    parser.add_argument("--apply", action="store_true", help="put the winner into the bundle")
-    options = parser.parse_args(arguments)
+def command(
+    data: Annotated[Path | None, typer.Option(help="Folder with the data sets.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder.")] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="A set of clips of people who train.")
+    ] = None,
+    clips: Annotated[Path | None, typer.Option(help="A set of clips of held-out people.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many held-out clips.")] = None,
+    rounds: Annotated[int, typer.Option(help="How often times are taken.")] = 15,
+    write: Annotated[
+        Path | None, typer.Option(help="Document whose measured block is replaced.")
+    ] = None,
+    apply_it: Annotated[
+        bool, typer.Option("--apply", help="Put the winner into the bundle.")
+    ] = False,
+) -> None:
+    """Measure the precisions of the default bundle, and choose the one that ships.
+
+    A complete command: python -m recipes.default_bundle.precision --data data
+    """
     console = Console(stderr=True)
-    try:
-        bundle = load_bundle(options.bundle or default_bundle_path())
-        with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
-            reports = measure(
-                bundle,
-                options.data,
-                Path(folder),
-                calibration=options.calibration,
-                clips=options.clips,
-                limit=options.limit,
-                rounds=options.rounds,
-                console=console,
-            )
-            choice = choose(reports)
-            text = markdown(reports, choice, options.rounds)
-            if options.write is not None:
-                write_section(options.write, SECTION, text)
-            if options.apply:
-                chosen = load_bundle(Path(folder) / str(PRECISIONS.index(choice.precision)))
-                apply(bundle, chosen, reports, choice)
-    except EdgeSerError as error:
-        console.print(f"error: {error}", style="red", highlight=False)
-        return 2
-    sys.stdout.write(text + "\n")
-    return 0
+    source = load_bundle(bundle or default_bundle_path())
+    with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
+        reports = measure(
+            source,
+            data,
+            Path(folder),
+            calibration=calibration,
+            clips=clips,
+            limit=limit,
+            rounds=rounds,
+            console=console,
+        )
+        choice = choose(reports)
+        text = markdown(reports, choice, rounds)
+        if write is not None:
+            write_section(write, SECTION, text)
+        if apply_it:
+            chosen = load_bundle(Path(folder) / str(PRECISIONS.index(choice.precision)))
+            apply(source, chosen, reports, choice)
+    typer.echo(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
 
 
 if __name__ == "__main__":

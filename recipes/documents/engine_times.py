@@ -9,23 +9,23 @@ is thrown away. int8 needs ranges: those that the bundle carries, or a set of cl
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
+import typer
 from rich.console import Console
 
 from edge_ser.bundles.loading import Bundle, default_bundle_path, load_bundle
-from edge_ser.errors import EdgeSerError
 from edge_ser.export.engines.compiling import build_engines, build_targets
 from edge_ser.export.precision.lint.rules import lint
 from edge_ser.export.variants.typed_bundle import PrecisionOptions, typed_bundle
 from edge_ser.runtime.engine_cache import EngineCache
 from edge_ser.runtime.tensorrt.api import load_tensorrt
+from recipes.command_line import run
 from recipes.documents.markdown import table
 from recipes.documents.measured_section import host, write_section
 
@@ -121,26 +121,31 @@ def markdown(rows: Sequence[BuildTime]) -> str:
     return "\n".join([*table(heads, lines), "", last])
 
 
+def command(
+    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder.")] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="A set of clips, where ranges are missing.")
+    ] = None,
+    target: Annotated[list[str] | None, typer.Option(help="sm86 ...; may be repeated.")] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Document whose measured section is replaced.")
+    ] = None,
+) -> None:
+    """Build every engine of the bundle and tell how long it takes and how large it is.
+
+    A complete command: python -m recipes.documents.engine_times --write docs/engines.md
+    """
+    source = load_bundle(bundle or default_bundle_path())
+    rows = build_all(source, target or TARGETS, calibration, Console(stderr=True))
+    text = markdown(rows)
+    if write is not None:
+        write_section(write, SECTION, text)
+    typer.echo(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line of this module; 2 for a user's error."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--bundle", type=Path, help="a bundle's folder [default: the shipped one]")
-    parser.add_argument("--calibration", type=Path, help="a set of clips, where ranges are missing")
-    parser.add_argument("--target", action="append", help="sm86 ...; may be repeated")
-    parser.add_argument("--write", type=Path, help="document whose measured section is replaced")
-    options = parser.parse_args(arguments)
-    console = Console(stderr=True)
-    try:
-        bundle = load_bundle(options.bundle or default_bundle_path())
-        rows = build_all(bundle, options.target or TARGETS, options.calibration, console)
-        text = markdown(rows)
-        if options.write is not None:
-            write_section(options.write, SECTION, text)
-    except EdgeSerError as error:
-        console.print(f"error: {error}", style="red", highlight=False)
-        return 2
-    sys.stdout.write(text + "\n")
-    return 0
+    """The command; gives the exit code."""
+    return run(command, arguments)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ recognises the clip. The table holds medians and the range over the runs, with h
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -17,10 +16,15 @@ import re
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Annotated
 
-from edge_ser.files import write_atomically
+import typer
+
+from recipes.command_line import run
+from recipes.documents.measured_section import write_section
 
 CHILD = """
 import json, os, resource, sys, time
@@ -114,26 +118,28 @@ def table(clip: Path, runs: list[dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Measure, print, and write where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("clip", type=Path)
-    parser.add_argument("--transcript", default="")
-    parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--write", type=Path)
-    options = parser.parse_args()
-    text = table(
-        options.clip, [run_once(options.clip, options.transcript) for _ in range(options.runs)]
-    )
-    print(text)
-    if options.write is not None:
-        document = options.write.read_text(encoding="utf-8")
-        marked = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
-        if not marked.search(document):
-            sys.exit(f"{options.write} has no lines <!-- measured --> and <!-- /measured -->")
-        after = marked.sub(lambda m: f"{m.group(1)}{text}\n{m.group(2)}", document)
-        write_atomically(options.write, after.encode())
+def command(
+    clip: Annotated[Path, typer.Argument(help="A file with sound, pictures or both.")],
+    transcript: Annotated[str, typer.Option(help="What is said.")] = "",
+    runs: Annotated[int, typer.Option(min=1, help="Cold processes.")] = 7,
+    write: Annotated[
+        Path | None, typer.Option(help="Document with the lines <!-- measured -->.")
+    ] = None,
+) -> None:
+    """Measure a cold process that recognises one clip on one core.
+
+    A complete command: python -m recipes.documents.measure_clip clip.mp4 --transcript "so glad"
+    """
+    text = table(clip, [run_once(clip, transcript) for _ in range(runs)])
+    typer.echo(text)
+    if write is not None:
+        write_section(write, "measured", text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,21 +12,23 @@ hours of sound adds. The errors of the pitch kernel: `python -m recipes.pitch_sc
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import statistics
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import psutil
+import typer
 
 from edge_ser import kernels
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.machine.kernel_bench import report, speech_like_sound
 from edge_ser.media.media import read_clip
+from recipes.command_line import run
 from recipes.documents.measured_section import host, write_section
 
 DRIFTS_PPM = (-300, -150, 0, 150, 300)
@@ -196,20 +198,29 @@ def document(rounds: int, hours: float, seeds: int, sound: Path | None) -> str:
     )
 
 
-def main() -> None:
-    """Measure, print, and write where asked."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=31)
-    parser.add_argument("--hours", type=float, default=72, help="of sound, about 8 s each")
-    parser.add_argument("--seeds", type=int, default=20, help="runs of every drift")
-    parser.add_argument("--sound", type=Path, help="a recording to measure speed on")
-    parser.add_argument("--write", type=Path, help="document with the lines <!-- measured -->")
-    arguments = parser.parse_args()
-    text = document(arguments.rounds, arguments.hours, arguments.seeds, arguments.sound)
-    sys.stdout.write(text + "\n")
-    if arguments.write is not None:
-        write_section(arguments.write, "measured", text)
+def command(
+    rounds: Annotated[int, typer.Option(help="Runs of every implementation.")] = 31,
+    hours: Annotated[float, typer.Option(help="Of sound, about 8 s each.")] = 72,
+    seeds: Annotated[int, typer.Option(help="Runs of every drift.")] = 20,
+    sound: Annotated[Path | None, typer.Option(help="A recording to measure speed on.")] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Document with the lines <!-- measured -->.")
+    ] = None,
+) -> None:
+    """Measure the kernels: speed beside their peers, clocks, memory, the resampler.
+
+    A complete command: python -m recipes.documents.measure_kernels --write docs/kernels.md
+    """
+    text = document(rounds, hours, seeds, sound)
+    typer.echo(text)
+    if write is not None:
+        write_section(write, "measured", text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

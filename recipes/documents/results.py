@@ -5,21 +5,21 @@ python -m recipes.documents.results --data DIR --output docs/results.md
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import torch
+import typer
 from rich.console import Console
 
-from edge_ser.errors import EdgeSerError
 from edge_ser.export.evaluation.tables import RunScores, markdown, paired_difference, scores
 from edge_ser.export.training.config import load_config
 from edge_ser.export.training.predictions import RunResult
 from edge_ser.export.training.run import train
 from edge_ser.files import write_atomically
+from recipes.command_line import run
 from recipes.documents.measured_section import host
 
 CONFIGS: Final = Path(__file__).parents[2] / "export" / "configs"
@@ -71,36 +71,39 @@ def _row(scored: RunScores) -> str:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code: 2 for what a user can mend."""
-    parser = argparse.ArgumentParser(description="Train all configurations, write the tables.")
-    parser.add_argument("--data", type=Path, required=True, help="folder with the data sets")
-    parser.add_argument("--output", type=Path, required=True, help="Markdown file")
-    parser.add_argument("--configs", type=Path, default=CONFIGS, help="folder of configurations")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
-    parser.add_argument("--only", nargs="*", help="names of configurations; default: all")
-    given = parser.parse_args(arguments)
-    console = Console(stderr=True, highlight=False)
+def command(
+    data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
+    output: Annotated[Path, typer.Option(help="Markdown file.")],
+    configs: Annotated[Path, typer.Option(help="Folder of configurations.")] = CONFIGS,
+    runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
+    only: Annotated[
+        list[str] | None, typer.Option(help="Name of a configuration; may be repeated.")
+    ] = None,
+) -> None:
+    """Train, or read back, every committed configuration, and write the tables.
+
+    A complete command: python -m recipes.documents.results --data data --output docs/results.md
+    """
     torch.set_num_threads(1)
     results: dict[str, RunResult] = {}
-    try:
-        for file in sorted(given.configs.glob("*.yaml")):
-            config = load_config(file)
-            if given.only and config.name not in given.only:
-                continue
-            results[config.name] = train(
-                config,
-                given.data,
-                given.runs / config.name,
-                cache=given.runs / "cache",
-                console=console,
-            )
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(given.output, document(results).encode())
-    except EdgeSerError as error:
-        console.print(f"error: {error}", style="red", markup=False)
-        return 2
-    return 0
+    for file in sorted(configs.glob("*.yaml")):
+        config = load_config(file)
+        if only and config.name not in only:
+            continue
+        results[config.name] = train(
+            config,
+            data,
+            runs / config.name,
+            cache=runs / "cache",
+            console=Console(stderr=True, highlight=False),
+        )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(output, document(results).encode())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
 
 
 if __name__ == "__main__":

@@ -14,26 +14,30 @@ out; PublicTest is scored once, at the end. A run that was stopped goes on when 
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning
 import numpy as np
 import torch
+import typer
 from sklearn.metrics import recall_score
 from torch import Tensor
 from torch.nn import functional
 
 from edge_ser.constants import EMOTIONS
+from edge_ser.errors import ConfigError
 from edge_ser.export.data.pictures import read_pictures
 from edge_ser.export.examples.picture_augmentation import PictureAugmentation
 from edge_ser.export.training import resumable
 from edge_ser.export.training.resumable import Loop, claim
 from edge_ser.files import write_atomically
+from recipes.command_line import run
 from recipes.face_encoder.cnn import FaceCnn, load_face_encoder, save_face_encoder
 from recipes.face_encoder.data import FaceBatch, FaceBatches, face_parts
 
@@ -229,47 +233,53 @@ def score_faces(encoder: FaceCnn, test: FaceBatches) -> dict[str, Any]:
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Train on FER2013's training part and score PublicTest once at the end."""
-    parser = argparse.ArgumentParser(description="Train the face encoder further on FER2013.")
-    parser.add_argument("data", type=Path, help="folder with the two FER2013 zips")
-    parser.add_argument("output", type=Path, help="folder of the run; an old run goes on")
-    parser.add_argument("--source", type=Path, help="weights to go on from, safetensors")
-    parser.add_argument("--learning-rate", type=float, default=FaceFinetuning.learning_rate)
-    parser.add_argument("--epochs", type=int, default=FaceFinetuning.epochs)
-    parser.add_argument("--stop-after", type=int, help="epochs; default: the whole schedule")
-    parser.add_argument("--seed", type=int, default=FaceFinetuning.seed)
-    parser.add_argument(
-        "--class-power", type=float, default=FaceFinetuning.class_power, help="0: as they come"
-    )
-    parser.add_argument(
-        "--average", type=float, default=FaceFinetuning.average, help="decay of averaged weights"
-    )
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--score-only", action="store_true", help="score --source, train nothing")
-    given = parser.parse_args(arguments)
+def command(
+    data: Annotated[Path, typer.Argument(help="Folder with the two FER2013 zips.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the run; an old run goes on.")],
+    source: Annotated[Path | None, typer.Option(help="Weights to go on from, safetensors.")] = None,
+    learning_rate: Annotated[float, typer.Option(help="Peak.")] = FaceFinetuning.learning_rate,
+    epochs: Annotated[int, typer.Option(min=1, help="At most.")] = FaceFinetuning.epochs,
+    stop_after: Annotated[
+        int | None, typer.Option(min=1, help="Epochs [default: the whole schedule].")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything.")] = FaceFinetuning.seed,
+    class_power: Annotated[
+        float, typer.Option(help="0 takes classes as they come.")
+    ] = FaceFinetuning.class_power,
+    average: Annotated[
+        float, typer.Option(help="Decay of averaged weights.")
+    ] = FaceFinetuning.average,
+    threads: Annotated[int, typer.Option(min=1, help="Of the CPU.")] = 1,
+    score_only: Annotated[
+        bool, typer.Option("--score-only", help="Score --source, train nothing.")
+    ] = False,
+) -> None:
+    """Train the face encoder on FER2013's training part, and score PublicTest once at the end.
+
+    A complete command: python -m recipes.face_encoder.finetuning data runs/face
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(given.threads)
+    torch.set_num_threads(threads)
     config = FaceFinetuning(
-        epochs=given.epochs,
-        learning_rate=given.learning_rate,
-        class_power=given.class_power,
-        seed=given.seed,
-        average=given.average,
-        stop_after=given.stop_after,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        class_power=class_power,
+        seed=seed,
+        average=average,
+        stop_after=stop_after,
     )
-    if given.score_only and given.source is None:
-        parser.error("--score-only scores the weights that --source names")
-    torch.manual_seed(given.seed)
+    if score_only and source is None:
+        raise ConfigError("--score-only scores the weights that --source names")
+    torch.manual_seed(seed)
     parts = face_parts(
-        read_pictures(given.data / "fer2013_train.zip", name="FER2013 train"),
-        read_pictures(given.data / "fer2013_publictest.zip", name="FER2013 PublicTest"),
+        read_pictures(data / "fer2013_train.zip", name="FER2013 train"),
+        read_pictures(data / "fer2013_publictest.zip", name="FER2013 PublicTest"),
     )
     _log.info("%d faces train, %d choose the epoch, %d test", *(len(part) for part in parts))
-    encoder = FaceCnn() if given.source is None else load_face_encoder(given.source)
+    encoder = FaceCnn() if source is None else load_face_encoder(source)
     test = FaceBatches(parts[2], EMOTIONS, batch_size=64)
-    if not given.score_only:
-        train = FaceBatches(
+    if not score_only:
+        training = FaceBatches(
             parts[0],
             EMOTIONS,
             batch_size=config.batch_size,
@@ -278,12 +288,17 @@ def main(arguments: list[str] | None = None) -> None:
             seed=config.seed,
         )
         held_out = FaceBatches(parts[1], EMOTIONS, batch_size=64)
-        encoder = finetune_face(encoder, train, held_out, given.output, config)
+        encoder = finetune_face(encoder, training, held_out, output, config)
     report = json.dumps(score_faces(encoder, test), indent=2)
-    given.output.mkdir(parents=True, exist_ok=True)
-    write_atomically(given.output / "scores.json", (report + "\n").encode())
+    output.mkdir(parents=True, exist_ok=True)
+    write_atomically(output / "scores.json", (report + "\n").encode())
     _log.info(report)
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

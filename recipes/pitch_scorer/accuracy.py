@@ -15,20 +15,21 @@ unvoiced/voiced classification frontend", 2009).
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Annotated, Any, Final, Protocol, cast
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
 from edge_ser.kernels import Pitch
+from recipes.command_line import run
 from recipes.documents.measured_section import host, write_section
 from recipes.pitch_scorer.corpus import HOP
 from recipes.pitch_scorer.judge import calibration_error
@@ -208,20 +209,30 @@ def table(accuracy: Accuracy, seeds: Sequence[int]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Print the table; write it where asked."""
-    parser = argparse.ArgumentParser(description="Measure the pitch kernel's errors.")
-    parser.add_argument("evaluation", type=Path, help="the evaluation program, a Python file")
-    parser.add_argument("--seeds", type=int, nargs="+", required=True)
-    parser.add_argument("--peer", action="append", default=[], help="a tracker of the program")
-    parser.add_argument("--write", type=Path, help="document with the lines <!-- accuracy -->")
-    arguments = parser.parse_args()
-    evaluation = load_evaluation(arguments.evaluation)
-    text = table(measure(evaluation, arguments.seeds, arguments.peer), arguments.seeds)
-    print(text)
-    if arguments.write is not None:
-        write_section(arguments.write, SECTION, text)
+def command(
+    evaluation: Annotated[Path, typer.Argument(help="The evaluation program, a Python file.")],
+    seed: Annotated[list[int], typer.Option("--seed", help="Of the sounds; may be repeated.")],
+    peer: Annotated[
+        list[str] | None, typer.Option(help="A tracker of the program; may be repeated.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Document with the lines <!-- accuracy -->.")
+    ] = None,
+) -> None:
+    """Measure the pitch kernel's errors.
+
+    A complete command: python -m recipes.pitch_scorer.accuracy pitch_eval.py --seed 7 --seed 8
+    """
+    text = table(measure(load_evaluation(evaluation), seed, peer or []), seed)
+    typer.echo(text)
+    if write is not None:
+        write_section(write, SECTION, text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,19 +15,21 @@ harmonics-to-noise ratio of a sampled sound", Proceedings of the Institute of Ph
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MissingExtraError
 from edge_ser.kernels import Pitch, PitchOptions
 from edge_ser.media.media import read_clip
+from recipes.command_line import run
 from recipes.documents.measured_section import host, write_section
 
 Floats = NDArray[np.float64]
@@ -217,20 +219,28 @@ def table(results: dict[str, Agreement], clips: int, seed: int) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Print the table; write it where asked."""
-    parser = argparse.ArgumentParser(description="Compare the pitch kernel with Praat.")
-    parser.add_argument("folder", type=Path, help="holds RAVDESS's Actor_NN folders")
-    parser.add_argument("--clips", type=int, default=48)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--write", type=Path, help="document with the lines <!-- praat -->")
-    arguments = parser.parse_args()
-    results = compare(arguments.folder, arguments.clips, arguments.seed)
-    text = table(results, arguments.clips, arguments.seed)
-    print(text)
-    if arguments.write is not None:
-        write_section(arguments.write, SECTION, text)
+def command(
+    folder: Annotated[Path, typer.Argument(help="Holds RAVDESS's Actor_NN folders.")],
+    clips: Annotated[int, typer.Option(min=1, help="How many.")] = 48,
+    seed: Annotated[int, typer.Option(help="Of the choice.")] = 7,
+    write: Annotated[
+        Path | None, typer.Option(help="Document with the lines <!-- praat -->.")
+    ] = None,
+) -> None:
+    """Compare the pitch kernel with Praat.
+
+    A complete command: python -m recipes.pitch_scorer.compare_praat data/ravdess_speech
+    """
+    text = table(compare(folder, clips, seed), clips, seed)
+    typer.echo(text)
+    if write is not None:
+        write_section(write, SECTION, text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

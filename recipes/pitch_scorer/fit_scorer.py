@@ -10,16 +10,19 @@ that ship. Afterwards build the kernels and judge them with `python -m recipes.p
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+import typer
 from numpy.typing import NDArray
 
 from edge_ser.files import write_atomically
+from recipes.command_line import run
 from recipes.pitch_scorer.corpus import FITTING, HELD_OUT, Frames, load_corpus
 from recipes.pitch_scorer.scorer_network import BANDS, DELAY, PAST, ScorerNetwork, as_text, losses
 
@@ -106,27 +109,34 @@ def held_out_losses(network: ScorerNetwork, corpus: Frames) -> dict[str, float]:
     return {"voicing": float(voicing), "pitch": float(pitch)}
 
 
-def main() -> None:
-    """Fit, write the weights, print the held-out losses as JSON."""
-    parser = argparse.ArgumentParser(description="Fit the pitch kernel's scorer.")
-    parser.add_argument("--corpus", type=Path, required=True, help="folder the corpus is kept in")
-    parser.add_argument("--output", type=Path, required=True, help="csrc/pitch/weights.inc")
-    parser.add_argument("--shards", type=int, default=18)
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--stop", type=int, default=2000, help="leave the schedule after so many")
-    arguments = parser.parse_args()
+def command(
+    corpus: Annotated[Path, typer.Option(help="Folder the corpus is kept in.")],
+    output: Annotated[Path, typer.Option(help="csrc/pitch/weights.inc.")],
+    shards: Annotated[int, typer.Option(min=1, help="Of the corpus.")] = 18,
+    steps: Annotated[int, typer.Option(min=1, help="Of the schedule.")] = 3000,
+    stop: Annotated[int, typer.Option(min=1, help="Leave the schedule after so many.")] = 2000,
+) -> None:
+    """Fit the pitch kernel's scorer, write its weights, print the held-out losses as JSON.
+
+    A complete command: python -m recipes.pitch_scorer.fit_scorer --corpus build/pitch-corpus
+    --output csrc/pitch/weights.inc
+    """
     torch.set_num_threads(1)
 
     def report(step: int, voicing: float, pitch: float, network: ScorerNetwork) -> None:
         # Written as it goes, so that a fit that is interrupted leaves weights behind.
-        write_atomically(arguments.output, as_text(network).encode())
-        print(f"{step} steps: voicing {voicing:.4f}, pitch {pitch:.4f}", flush=True)
+        write_atomically(output, as_text(network).encode())
+        typer.echo(f"{step} steps: voicing {voicing:.4f}, pitch {pitch:.4f}")
 
-    corpus = load_corpus(arguments.corpus, FITTING, arguments.shards)
-    network = fit(corpus, arguments.steps, report=report, stop=arguments.stop)
-    write_atomically(arguments.output, as_text(network).encode())
-    print(json.dumps(held_out_losses(network, load_corpus(arguments.corpus, HELD_OUT, 1))))
+    network = fit(load_corpus(corpus, FITTING, shards), steps, report=report, stop=stop)
+    write_atomically(output, as_text(network).encode())
+    typer.echo(json.dumps(held_out_losses(network, load_corpus(corpus, HELD_OUT, 1))))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

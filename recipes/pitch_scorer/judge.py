@@ -9,14 +9,18 @@ distance of the share of voiced frames from the mean probability, weighted by fr
 
 from __future__ import annotations
 
-import argparse
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
 from edge_ser.kernels import Pitch, PitchOptions
+from recipes.command_line import run
 from recipes.pitch_scorer.corpus import FIRST_CENTER, true_f0
 from recipes.pitch_scorer.recording_conditions import recorded
 from recipes.pitch_scorer.synthetic_speech import utterance
@@ -77,14 +81,21 @@ def judge(utterances: int, stream: int) -> Verdict:
     return verdict(np.concatenate(rows), np.concatenate(truth))
 
 
-def main() -> None:
-    """Print the verdict as JSON."""
-    parser = argparse.ArgumentParser(description="Judge the pitch kernel on synthetic speech.")
-    parser.add_argument("--utterances", type=int, default=100)
-    parser.add_argument("--stream", type=int, default=3, help="1 and 2 served the fit")
-    arguments = parser.parse_args()
-    print(json.dumps(asdict(judge(arguments.utterances, arguments.stream)), indent=2))
+def command(
+    utterances: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
+    stream: Annotated[int, typer.Option(help="1 and 2 served the fit.")] = 3,
+) -> None:
+    """Judge the pitch kernel on synthetic speech; prints the verdict as JSON.
+
+    A complete command: python -m recipes.pitch_scorer.judge --utterances 100
+    """
+    typer.echo(json.dumps(asdict(judge(utterances, stream)), indent=2))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,17 +8,18 @@ test part is read once, after training. A run that was stopped goes on when it i
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning
 import numpy as np
 import torch
+import typer
 
 from edge_ser.export.data.text_tables import read_goemotions
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, load_text_encoder, load_tokenizer
@@ -26,6 +27,7 @@ from edge_ser.export.graphs.torch_export import run_graph
 from edge_ser.export.training import resumable
 from edge_ser.export.training.resumable import Loop, claim
 from edge_ser.files import write_atomically
+from recipes.command_line import run
 from recipes.text_encoder.data import (
     LabelledTexts,
     TextBatches,
@@ -240,36 +242,47 @@ def score_texts(
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Train on ``train.tsv`` of a folder and score ``dev.tsv`` once at the end."""
-    parser = argparse.ArgumentParser(description="Fine-tune the text encoder on emotions.")
-    parser.add_argument("data", type=Path, help="folder with train.tsv, dev.tsv and labels.txt")
-    parser.add_argument("output", type=Path, help="folder of the run; an old run goes on")
-    parser.add_argument("--source", default=DEFAULT_TEXT_SOURCE)
-    parser.add_argument("--epochs", type=int, default=TextFinetuning.epochs)
-    parser.add_argument("--seed", type=int, default=TextFinetuning.seed)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--score-only", action="store_true", help="score OUTPUT/model")
-    parser.add_argument("--graph", type=Path, help="score this text graph under OUTPUT's head")
-    given = parser.parse_args(arguments)
+def command(
+    data: Annotated[Path, typer.Argument(help="Folder with train.tsv, dev.tsv and labels.txt.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the run; an old run goes on.")],
+    source: Annotated[str, typer.Option(help="Encoder to start from.")] = DEFAULT_TEXT_SOURCE,
+    epochs: Annotated[int, typer.Option(min=1, help="At most.")] = TextFinetuning.epochs,
+    seed: Annotated[int, typer.Option(help="Of everything.")] = TextFinetuning.seed,
+    threads: Annotated[int, typer.Option(min=1, help="Of the CPU.")] = 1,
+    score_only: Annotated[
+        bool, typer.Option("--score-only", help="Score OUTPUT/model, train nothing.")
+    ] = False,
+    graph: Annotated[
+        Path | None, typer.Option(help="Score this text graph under OUTPUT's head.")
+    ] = None,
+) -> None:
+    """Fine-tune the text encoder on train.tsv, and score dev.tsv once at the end.
+
+    A complete command: python -m recipes.text_encoder.finetuning data/goemotions_ekman runs/text
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(given.threads)
-    label_file = given.data / "labels.txt"
-    test = labelled_texts(read_goemotions(given.data / "dev.tsv", label_file).items)
-    if given.score_only or given.graph is not None:
-        model = load_text_emotion_model(given.output / "model")
+    torch.set_num_threads(threads)
+    label_file = data / "labels.txt"
+    test = labelled_texts(read_goemotions(data / "dev.tsv", label_file).items)
+    if score_only or graph is not None:
+        model = load_text_emotion_model(output / "model")
     else:
-        everything = read_goemotions(given.data / "train.tsv", label_file)
+        everything = read_goemotions(data / "train.tsv", label_file)
         _log.info(everything.report())
-        train = drop_texts(labelled_texts(everything.items), test)
-        _log.info("%d training texts do not occur in the test part", len(train))
-        config = TextFinetuning(source=given.source, epochs=given.epochs, seed=given.seed)
-        model = finetune_text(train, given.output, config)
-    report = json.dumps(score_texts(model, test, given.graph), indent=2)
-    name = "scores.json" if given.graph is None else f"scores-{given.graph.stem}.json"
-    write_atomically(given.output / name, (report + "\n").encode())
+        training = drop_texts(labelled_texts(everything.items), test)
+        _log.info("%d training texts do not occur in the test part", len(training))
+        config = TextFinetuning(source=source, epochs=epochs, seed=seed)
+        model = finetune_text(training, output, config)
+    report = json.dumps(score_texts(model, test, graph), indent=2)
+    name = "scores.json" if graph is None else f"scores-{graph.stem}.json"
+    write_atomically(output / name, (report + "\n").encode())
     _log.info(report)
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    return run(command, arguments)
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
