@@ -106,35 +106,44 @@ __all__ = [
 ]
 
 
-def _find_installed() -> None:
-    """In a checkout this folder hides the installed package: take the modules from there.
+def _find_installed() -> str | None:
+    """In a checkout this folder hides the installed package: become that one.
 
     An installed package has its kernels beside this file, and an editable install knows where they
     are: then nothing is to be done.
 
-    Raises:
-        ImportError: if edge-ser is not installed for this Python.
+    Returns:
+        What to do where nothing is installed.
     """
     import sys
-    from importlib.util import find_spec
+    from importlib.util import find_spec, module_from_spec, spec_from_file_location
     from pathlib import Path
 
     if find_spec("edge_ser._kernels") is not None:
-        return
+        return None
     here = Path(__file__).resolve().parent
     for entry in sys.path:
         other = Path(entry or ".").resolve() / "edge_ser"
-        whole = (other / "__init__.py").is_file() and any(other.glob("_kernels.*[!i]"))
-        if whole and other != here:
-            __path__[:] = [str(other)]
-            return
-    raise ImportError(
+        start = other / "__init__.py"
+        if other == here or not start.is_file() or not any(other.glob("_kernels.*[!i]")):
+            continue
+        spec = spec_from_file_location("edge_ser", start, submodule_search_locations=[str(other)])
+        if spec is not None and spec.loader is not None:
+            # All of it, this file too: two versions are never mixed.
+            sys.modules["edge_ser"] = module_from_spec(spec)
+            spec.loader.exec_module(sys.modules["edge_ser"])
+            return None
+    missing = (
         f"edge-ser is not installed for {sys.executable}: run `{sys.executable} -m pip install "
         f"{here.parent}`, or `make demo` there and use .venv-demo/bin/python"
     )
+    # `python -m edge_ser` comes here first, and then says so in one line.
+    if sys.argv[:1] == ["-m"] and "edge_ser" in sys.orig_argv:
+        return missing
+    raise ImportError(missing)
 
 
-_find_installed()
+_MISSING = _find_installed()
 
 
 def __getattr__(name: str) -> Any:

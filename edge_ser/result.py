@@ -23,6 +23,12 @@ class ModalityReport:
     notes: tuple[str, ...] = ()
     """What a reader should know of this modality's evidence, for instance how many faces."""
 
+    def __repr__(self) -> str:
+        if not self.present:
+            return f"<ModalityReport absent: {self.reason}>"
+        brought = "" if self.contribution is None else f", contribution {self.contribution:+.2f}"
+        return f"<ModalityReport present{brought}{''.join(f'; {n}' for n in self.notes)}>"
+
     def to_dict(self) -> dict[str, Any]:
         """A dictionary that JSON can hold."""
         return {
@@ -60,6 +66,9 @@ class BundleReference:
     name: str
     version: str
     hash: str
+
+    def __repr__(self) -> str:
+        return f"<BundleReference {self.name} {self.version} ({self.hash[:12]})>"
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary that JSON can hold."""

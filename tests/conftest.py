@@ -10,7 +10,7 @@ import pytest
 
 from edge_ser.machine.inspection import cuda_device_count
 
-pytest_plugins = ["fixtures.file_faults", "fixtures.recordings"]
+pytest_plugins = ["fixtures.file_faults", "fixtures.installed_layout", "fixtures.recordings"]
 
 REPOSITORY = Path(__file__).parent.parent
 NOT_RUN = pytest.StashKey[dict[str, int]]()

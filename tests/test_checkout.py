@@ -7,45 +7,28 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-import edge_ser._kernels
-
+ROOT = Path(__file__).parents[1]
+SHOW = "import edge_ser; print(edge_ser.EdgeRecognizer.__name__)"
 USES = {
-    "the runtime": ["-c", "import edge_ser; print(edge_ser.EdgeRecognizer.__name__)"],
+    "the runtime": ["-c", SHOW],
     "the parts": ["-c", "import edge_ser.export, edge_ser.calibration; print('EdgeRecognizer')"],
     "a name": ["-c", "from edge_ser import EdgeRecognizer; print(EdgeRecognizer.__name__)"],
+    "a notebook": ["-c", f"import sys; sys.path[0] = {str(ROOT)!r}; {SHOW}"],
     "the command line": ["-m", "edge_ser", "bundle", "--help"],
+    "the machine": ["-m", "edge_ser", "doctor"],
     "pytest": ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_clock.py"],
 }
+SAID = {"the command line": "Usage", "the machine": "onnxruntime", "pytest": "passed"}
 
 
-@pytest.fixture
-def installed(repository: Path, tmp_path: Path) -> Path:
-    """A folder with the package as `pip install .` lays it out, made of links."""
-    package = tmp_path / "site" / "edge_ser"
-    package.mkdir(parents=True)
-    for part in (repository / "edge_ser").iterdir():
-        if part.name != "__pycache__":
-            (package / part.name).symlink_to(part)
-    for part in ("export", "calibration"):
-        (package / part).symlink_to(repository / part)
-    kernels = Path(str(edge_ser._kernels.__file__))
-    if not (package / kernels.name).exists():
-        (package / kernels.name).symlink_to(kernels)
-    return package.parent
-
-
-def python(
-    arguments: list[str], repository: Path, *folders: Path
-) -> subprocess.CompletedProcess[str]:
-    """Run Python in the checkout without its own site folder, so that no editable install helps."""
-    libraries = str(Path(np.__file__).parents[1])
+def run(python: Path | str, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a Python in a folder, without what the tests' own environment says of paths."""
     return subprocess.run(
-        [sys.executable, "-S", *arguments],
-        cwd=repository,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, folders), libraries])},
+        [str(python), *arguments],
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
         capture_output=True,
         text=True,
         check=False,
@@ -54,19 +37,37 @@ def python(
 
 @pytest.mark.parametrize("use", USES)
 def test_an_installed_package_is_found_behind_the_source(
-    use: str, repository: Path, installed: Path
+    use: str, repository: Path, installed_python: Path
 ) -> None:
-    done = python(USES[use], repository, installed)
+    done = run(installed_python, USES[use], repository)
     assert done.returncode == 0, done.stdout + done.stderr
-    said = {"the command line": "Usage", "pytest": "passed"}.get(use, "EdgeRecognizer")
-    assert said in done.stdout
+    assert SAID.get(use, "EdgeRecognizer") in done.stdout
 
 
-@pytest.mark.parametrize("use", ["the runtime", "the command line"])
-def test_without_an_installed_package_one_line_says_what_to_do(use: str, repository: Path) -> None:
-    done = python(USES[use], repository)
+def test_what_is_found_is_used_whole(repository: Path, installed_python: Path) -> None:
+    told = "import edge_ser, edge_ser.errors as e; print(edge_ser.__version__, e.__file__)"
+    done = run(installed_python, ["-c", told], repository)
+    version, file = done.stdout.split()
+    assert version == "9.9.9"
+    assert Path(file).is_relative_to(installed_python.parents[1])
+
+
+@pytest.mark.parametrize("use", [use for use in USES if use != "pytest"])
+def test_the_environment_of_the_tests_works_in_the_checkout(use: str, repository: Path) -> None:
+    """`make test` installs it editable."""
+    done = run(sys.executable, USES[use], repository)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert SAID.get(use, "EdgeRecognizer") in done.stdout
+
+
+@pytest.mark.parametrize("use", [use for use in USES if use != "pytest"])
+def test_without_an_installed_package_one_line_says_what_to_do(
+    use: str, repository: Path, bare_python: Path
+) -> None:
+    done = run(bare_python, USES[use], repository)
     assert done.returncode != 0
-    last = done.stderr.strip().splitlines()[-1]
-    assert "edge-ser is not installed" in last
-    assert "pip install" in last
-    assert "make demo" in last
+    lines = done.stderr.strip().splitlines()
+    for part in ("edge-ser is not installed", f"pip install {repository}", "make demo"):
+        assert part in lines[-1]
+    if USES[use][0] == "-m":
+        assert len(lines) == 1

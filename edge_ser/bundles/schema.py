@@ -215,6 +215,9 @@ class BundleManifest(_Strict):
     intended_use: str
     not_for: str
 
+    def __repr__(self) -> str:
+        return f"<BundleManifest {self.name} {self.version}: {', '.join(self.labels)}>"
+
     @model_validator(mode="after")
     def _complete(self) -> BundleManifest:
         missing = [g for g in GRAPHS if g not in self.graphs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Any, Final, Literal, Protocol
 
@@ -71,6 +71,10 @@ class SourceHealth:
     """Packets or pieces that could not be decoded."""
     picture_rate: float | None = None
     """Pictures a second that the device really gives; None until it is known."""
+
+    def __repr__(self) -> str:
+        told = (f"{name} {value}" for name, value in asdict(self).items() if value)
+        return f"<SourceHealth: {', '.join(told)}>"
 
 
 class Source(Protocol):

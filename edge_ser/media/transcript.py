@@ -23,6 +23,10 @@ class Word:
     start: int
     end: int
 
+    def __repr__(self) -> str:
+        span = f"{self.start / SAMPLE_RATE:.2f} to {self.end / SAMPLE_RATE:.2f} s"
+        return f"<Word {self.text!r} {span}>"
+
 
 @dataclass(frozen=True)
 class Transcript:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import multiprocessing
-import os
 import pickle
 import re
 import subprocess
@@ -20,8 +19,12 @@ from fixtures.bundle_factory import make_bundle
 import edge_ser
 from edge_ser import (
     CameraSource,
+    CaptureError,
     ConfigError,
     EdgeRecognizer,
+    MicrophoneSource,
+    NetworkSource,
+    Profile,
     PushedClock,
     ReplaySource,
     Transcript,
@@ -29,6 +32,7 @@ from edge_ser import (
     clip_from_arrays,
     open_clip,
 )
+from edge_ser.capture.microphone import AudioDevices, Microphone, Recording
 
 SCRIPT = Path(__file__).with_name("user_script.py")
 
@@ -82,11 +86,11 @@ def test_the_user_script_uses_every_name() -> None:
     assert set(NAMES) - used == set()
 
 
-def test_a_users_script_type_checks_under_mypy(repository: Path, tmp_path: Path) -> None:
+def test_a_users_script_type_checks_under_mypy(installed_python: Path, tmp_path: Path) -> None:
+    checker = [sys.executable, "-m", "mypy", "--strict", "--python-executable"]
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", str(SCRIPT)],
+        [*checker, str(installed_python), str(SCRIPT)],
         cwd=tmp_path,
-        env={**os.environ, "MYPYPATH": str(repository)},
         capture_output=True,
         text=True,
         check=False,
@@ -94,27 +98,51 @@ def test_a_users_script_type_checks_under_mypy(repository: Path, tmp_path: Path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_users_script_type_checks_under_pyright(repository: Path, tmp_path: Path) -> None:
-    project = {
-        "include": [str(SCRIPT)],
-        "extraPaths": [str(repository)],
-        "typeCheckingMode": "strict",
-    }
+def test_a_users_script_type_checks_under_pyright(installed_python: Path, tmp_path: Path) -> None:
+    project = {"include": [str(SCRIPT)], "typeCheckingMode": "strict"}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(project))
     done = subprocess.run(
-        [sys.executable, "-m", "pyright", "-p", str(tmp_path), "--pythonpath", sys.executable],
+        [sys.executable, "-m", "pyright", "-p", str(tmp_path), "--pythonpath", installed_python],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_mistake_in_a_users_script_is_found(installed_python: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("from edge_ser import EdgeRecognizer\nEdgeRecognizer().recognise('a.wav')\n")
+    for checker in (
+        ["mypy", "--strict", "--python-executable", str(installed_python), str(script)],
+        ["pyright", "--pythonpath", str(installed_python), str(script)],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", *checker],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "recognise" in done.stdout
 
 
 @pytest.fixture(scope="module")
 def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeRecognizer]:
     with EdgeRecognizer(make_bundle(tmp_path_factory.mktemp("tiny"))) as made:
         yield made
+
+
+class NoDevices(AudioDevices):
+    """A machine without a sound card."""
+
+    def list(self) -> list[Microphone]:
+        return []
+
+    def open(self, *_: object) -> Recording:
+        raise CaptureError("there is no microphone")
 
 
 def test_everything_shows_itself_in_one_line(recognizer: EdgeRecognizer, demo_clip: Path) -> None:
@@ -136,13 +164,28 @@ def test_everything_shows_itself_in_one_line(recognizer: EdgeRecognizer, demo_cl
             "transcript": (Transcript("so glad", (Word("so", 0, 16000),), "en"), ("1.0 s", "en")),
             "camera": (CameraSource(3), ("3", "new")),
             "replay": (ReplaySource(demo_clip), ("astronaut", "new")),
+            "network": (NetworkSource("rtsp://me:secret@host/x"), ("host", "new")),
+            "microphone": (MicrophoneSource(devices=NoDevices()), ("microphone", "new")),
+            "source's health": (CameraSource(3).health, ("state new",)),
+            "word": (Word("so", 0, 16000), ("'so' 0.00 to 1.00 s",)),
+            "modality": (spoken.modalities["audio"], ("present", "contribution")),
+            "missing modality": (silent.modalities["text"], ("absent", "no transcript")),
+            "reference": (spoken.bundle, ("tiny 0.0.1",)),
+            "manifest": (recognizer.bundle.manifest, ("tiny 0.0.1", "neutral")),
+            "profile": (Profile("f00" * 20, (0,), 32000, 4, (0.0,), (1.0,)), ("2.0 s", "f00f00")),
         }
         for name, (thing, parts) in shown.items():
             text = repr(thing)
             assert "\n" not in text, name
             assert len(text) < 300, name
+            assert "secret" not in text, name
             for part in parts:
                 assert part in text, (name, text)
+        stream.push_audio(np.zeros(16000, np.float32), 0)
+        stream.close()
+        live = next(iter(stream))
+        assert repr(live).startswith("<LiveDecision abstains")
+        assert "\n" not in repr(live)
     assert "closed" in repr(stream)
 
 
@@ -173,15 +216,25 @@ def test_what_arrives_is_verified_and_a_closed_recognizer_does_not_travel(tmp_pa
         pickle.dumps(made)
 
 
-def test_the_import_is_light() -> None:
+HEAVY = ("av", "cv2", "matplotlib", "onnx", "onnxruntime", "rich", "tokenizers", "torch", "typer")
+
+
+@pytest.mark.parametrize(
+    ("statement", "heavy"),
+    [
+        ("import edge_ser; dir(edge_ser)", ("numpy", "pydantic", *HEAVY)),
+        ("from edge_ser import EdgeRecognizer", HEAVY),
+        ("from edge_ser import CameraSource, LiveDecision, PushedClock, Transcript", HEAVY),
+    ],
+)
+def test_the_import_is_light(statement: str, heavy: tuple[str, ...]) -> None:
     program = (
-        "import time; t = time.perf_counter(); import edge_ser; dir(edge_ser); "
-        "print(time.perf_counter() - t)"
+        f"import sys, time; t = time.process_time(); {statement}; t = time.process_time() - t; "
+        f"print(t, *sorted({set(heavy)!r} & set(sys.modules)))"
     )
-    times = [
-        float(
-            subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
-        )
+    told = [
+        subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
         for _ in range(3)
     ]
-    assert min(times) < 0.3
+    assert {tuple(one.stdout.split()[1:]) for one in told} == {()}
+    assert min(float(one.stdout.split()[0]) for one in told) < 0.3
