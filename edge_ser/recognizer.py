@@ -75,8 +75,10 @@ class EdgeRecognizer(ClosedOnExit):
         Raises:
             BundleError: if the bundle is not what its manifest says.
             EngineError: if the backend cannot run a graph of the bundle.
-            ConfigError: if the backend's name is unknown.
+            ConfigError: if the backend's name is unknown, or threads is no count.
         """
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise ConfigError(f"threads must be a whole number from 1 on, not {threads!r}")
         self.bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
         self._backend = backend
         self._threads = threads
@@ -385,7 +387,9 @@ def _opened(clip: ClipInput) -> Iterator[Clip]:
     if isinstance(clip, Clip):
         yield clip
         return
-    if isinstance(clip, tuple):
+    if isinstance(clip, (tuple, list)):
+        if len(clip) != 2:
+            raise MediaError(f"a clip from memory is (samples, rate), not {len(clip)} values")
         samples, rate = clip
         opened: Clip = clip_from_arrays(samples=samples, sample_rate=rate)
     else:

@@ -111,15 +111,19 @@ def square_view(image: Picture, left: float, top: float, side: float) -> FloatTe
 
     height, width = image.shape[:2]
     x0, y0 = max(0, round(left)), max(0, round(top))
-    x1, y1 = min(width, round(left + side)), min(height, round(top + side))
+    # A square of less than a pixel still shows one.
+    x0, y0 = min(x0, width - 1), min(y0, height - 1)
+    x1 = min(width, max(round(left + side), x0 + 1))
+    y1 = min(height, max(round(top + side), y0 + 1))
     scale = DETECTOR_SIDE / side
     small_width = max(1, min(DETECTOR_SIDE, round((x1 - x0) * scale)))
     small_height = max(1, min(DETECTOR_SIDE, round((y1 - y0) * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = cv2.resize(image[y0:y1, x0:x1], (small_width, small_height), interpolation=method)
     view = np.zeros((1, 3, DETECTOR_SIDE, DETECTOR_SIDE), dtype=np.float32)
-    at_x = min(round((x0 - left) * scale), DETECTOR_SIDE - small_width)
-    at_y = min(round((y0 - top) * scale), DETECTOR_SIDE - small_height)
+    # A border that is rounded to a whole pixel may lie before the square's.
+    at_x = max(0, min(round((x0 - left) * scale), DETECTOR_SIDE - small_width))
+    at_y = max(0, min(round((y0 - top) * scale), DETECTOR_SIDE - small_height))
     view[0, :, at_y : at_y + small_height, at_x : at_x + small_width] = small.transpose(2, 0, 1)
     return view
 

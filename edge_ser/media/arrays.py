@@ -18,6 +18,18 @@ __all__ = ["HIGHEST_RATE", "LOWEST_RATE", "checked_samples", "clip_from_arrays",
 # More channels than any recorder has: the axes are swapped.
 _MOST_CHANNELS = 64
 
+# Clips of days are streams; a larger number is milliseconds, or time since an epoch.
+_LONGEST_CLIP = 7 * 86400.0
+
+_HOW_TO_SCALE = {
+    "int32": ": divide by 2147483648 (2 ** 31) as float32",
+    "uint8": ": subtract 128 and divide by 128 as float32",
+    "int64": ": convert 16-bit values to int16, or divide by their full scale as float32",
+    "uint16": ": subtract 32768 and divide by 32768 as float32",
+    "int8": ": divide by 128 as float32",
+    "float16": ": convert to float32",
+}
+
 # Floating-point sound far above full scale is 16-bit sound that was not divided by 32768.
 _LOUDEST = 16.0
 
@@ -72,9 +84,12 @@ def checked_samples(samples: npt.ArrayLike) -> npt.NDArray[Any]:
     Raises:
         MediaError: if they are not; the message names the first sample that is NaN or infinite.
     """
-    values = np.asarray(samples)
+    values = as_array("samples", samples)
     if values.dtype not in (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int16)):
-        raise MediaError(f"samples must be float32, float64 or int16, not {values.dtype}")
+        raise MediaError(
+            f"samples must be float32, float64 or int16, not {values.dtype}"
+            + _HOW_TO_SCALE.get(values.dtype.name, "")
+        )
     if values.ndim not in (1, 2):
         raise MediaError(f"samples must have the shape (n,) or (n, channels), not {values.shape}")
     if values.size == 0:
@@ -96,18 +111,43 @@ def checked_samples(samples: npt.ArrayLike) -> npt.NDArray[Any]:
         )
     peak = float(np.abs(values).max())
     if peak > _LOUDEST:
+        bits = next((b for b in (16, 24, 32) if peak <= 2.0 ** (b - 1)), None)
+        advice = f": divide {bits}-bit values by {2 ** (bits - 1)}" if bits else ""
         raise MediaError(
-            f"floating-point samples have their full scale at 1, but these reach {peak:.4g}: "
-            "divide 16-bit values by 32768"
+            f"floating-point samples have their full scale at 1, but these reach {peak:.4g}{advice}"
         )
     return values
+
+
+def as_array(name: str, values: Any) -> npt.NDArray[Any]:
+    """Give numbers as an array, whatever holds them.
+
+    Raises:
+        MediaError: if it is a file, a text, or rows of different lengths.
+    """
+    if isinstance(values, (bytes, bytearray, memoryview)) or hasattr(values, "read"):
+        raise MediaError(
+            f"{name} are numbers in an array, not {type(values).__name__}: decode them first, or "
+            "save them as a file and give its path"
+        )
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise MediaError(f"{name} cannot be read as an array: {error}") from error
+    if array.dtype == object:
+        raise MediaError(f"{name} must have one type and rows of one length, not {array.dtype}")
+    return array
 
 
 def _checked_rate(sample_rate: int | None) -> int:
     if sample_rate is None:
         raise MediaError("samples need their sample_rate in Hz")
-    if isinstance(sample_rate, bool) or not float(sample_rate).is_integer():
-        raise MediaError(f"sample_rate must be a whole number of Hz, not {sample_rate}")
+    number = isinstance(sample_rate, (int, float, np.integer, np.floating))
+    whole = number and not isinstance(sample_rate, bool) and float(sample_rate).is_integer()
+    if not whole:
+        swapped = ": give (samples, rate), in this order" if np.ndim(sample_rate) else ""
+        shown = type(sample_rate).__name__ if np.ndim(sample_rate) else repr(sample_rate)
+        raise MediaError(f"sample_rate must be a whole number of Hz, not {shown}{swapped}")
     if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
         raise MediaError(
             f"sample_rate must lie between {LOWEST_RATE} and {HIGHEST_RATE} Hz, not {sample_rate}"
@@ -118,7 +158,7 @@ def _checked_rate(sample_rate: int | None) -> int:
 def _pictures(
     frames: npt.ArrayLike, frame_times: Sequence[float] | npt.NDArray[Any] | None
 ) -> tuple[VideoFrame, ...]:
-    images = np.asarray(frames)
+    images = as_array("frames", frames)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise MediaError(
             "frames must be uint8 of the shape (n, height, width, 3) in RGB, not "
@@ -128,12 +168,25 @@ def _pictures(
         raise MediaError(f"frames are empty: their shape is {images.shape}")
     if frame_times is None:
         raise MediaError("frames need their frame_times in seconds")
-    times = np.asarray(frame_times, dtype=np.float64)
+    times = _seconds(frame_times)
     if times.shape != (len(images),):
         raise MediaError(
             f"{len(images)} frames need as many frame_times, not the shape {times.shape}"
         )
     if not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) <= 0).any():
         raise MediaError("frame_times must be finite, not negative, and rise from frame to frame")
+    if times[-1] > _LONGEST_CLIP:
+        raise MediaError(
+            f"frame_times are seconds since the clip's start, and {times[-1]:.6g} s is later than "
+            "any clip lasts: divide milliseconds by 1000, and take the first sample's time away"
+        )
     counts = np.round(times * SAMPLE_RATE).astype(np.int64)
     return tuple(VideoFrame(image, int(t)) for image, t in zip(images, counts, strict=True))
+
+
+def _seconds(frame_times: Any) -> npt.NDArray[np.float64]:
+    times = as_array("frame_times", frame_times)
+    if times.dtype.kind not in "iuf":
+        hint = ": give seconds since the first sample" if times.dtype.kind in "mM" else ""
+        raise MediaError(f"frame_times must be numbers of seconds, not {times.dtype}{hint}")
+    return times.astype(np.float64)

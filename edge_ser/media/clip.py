@@ -289,8 +289,9 @@ def check_positive(name: str, value: float) -> None:
     Raises:
         ConfigError: if it is not.
     """
-    if not (np.isfinite(value) and value > 0):
-        raise ConfigError(f"{name} must be a positive number, not {value}")
+    number = isinstance(value, (int, float, np.integer, np.floating))
+    if not number or isinstance(value, bool) or not (np.isfinite(value) and value > 0):
+        raise ConfigError(f"{name} must be a positive number, not {value!r}")
 
 
 def sample_count(name: str, seconds: float) -> int:

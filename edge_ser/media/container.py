@@ -32,7 +32,10 @@ def media_path(path: str | os.PathLike[str]) -> Path:
         MediaError: if it is not; the message says why.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise MediaError(f"a clip is named by a path, not by {type(path).__name__}")
+        raise MediaError(
+            f"a clip is a path, a Clip or (samples, rate), not {type(path).__name__}: give sound "
+            "with its rate, sound and pictures by clip_from_arrays, bytes in memory as a file"
+        )
     text = os.fspath(path)
     if "://" in text:
         raise MediaError(

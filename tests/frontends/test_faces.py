@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from edge_ser.frontends.faces import (
     Face,
     FaceDetector,
+    _squares,
     blend,
     decode,
     distinct,
@@ -146,3 +149,18 @@ def test_beyond_the_picture_the_view_is_black() -> None:
     view = square_view(np.full((64, 128, 3), 200, np.uint8), 0, -32, 128)
     assert view[0, :, 32:96].min() == 200
     assert view[0, :, :32].max() == view[0, :, 96:].max() == 0
+
+
+@given(width=st.integers(1, 400), height=st.integers(1, 400), grey=st.integers(0, 255))
+@example(width=96, height=59, grey=7)
+@example(width=1, height=1, grey=7)
+@example(width=2, height=1, grey=7)
+@example(width=1, height=400, grey=7)
+def test_pictures_of_every_size_are_looked_at(width: int, height: int, grey: int) -> None:
+    image = np.full((height, width, 3), grey, np.uint8)
+    whole = max(width, height)
+    squares = [(whole, (width - whole) / 2, (height - whole) / 2), *_squares(width, height)]
+    for side, left, top in squares:
+        view = square_view(image, left, top, side)
+        assert view.shape == (1, 3, 128, 128)
+        assert set(np.unique(view)) <= {0.0, float(grey)}
