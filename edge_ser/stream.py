@@ -194,7 +194,7 @@ class EmotionStream(ClosedOnExit):
         stamp = self._stamp(capture_time, duration)
         chunk = Chunk(mono, stamp, int(sample_rate))
         self._clock.saw(chunk.end)
-        return self._inbox.put_sound(chunk, timeout)
+        return self._inbox.put_audio(chunk, timeout)
 
     def push_video(
         self,

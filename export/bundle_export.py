@@ -183,7 +183,7 @@ def _graphs(
         tell("acoustic")
         export_acoustic(ProsodyTokens(), acoustic, columns)
         graphs["acoustic"] = GraphFile(acoustic, "MFCC, energy and pitch alone", "Apache-2.0")
-    elif "audio" in of.modalities and not _bundles_sound(trained):
+    elif "audio" in of.modalities and not _bundles_audio(trained):
         tell("acoustic")
         encoder = _speech(trained, speech)
         export_acoustic(AcousticEncoder(encoder, columns, encoder.width), acoustic, columns)
@@ -217,7 +217,7 @@ def _graphs(
     return graphs, tokenizer
 
 
-def _bundles_sound(trained: TrainedFusion) -> bool:
+def _bundles_audio(trained: TrainedFusion) -> bool:
     """Whether the tokens of the sound came from a bundle's own graph."""
     return isinstance(trained.config.data, ManifestData) and trained.config.finetune is None
 
@@ -236,7 +236,7 @@ def _columns(encoders: Bundle, trained: TrainedFusion) -> int:
 
 def _frontend(encoders: Bundle, trained: TrainedFusion) -> FrontendConfig:
     """The front-ends that the run's tokens came through."""
-    if _bundles_sound(trained):
+    if _bundles_audio(trained):
         return encoders.manifest.frontend
     return encoders.manifest.frontend.model_copy(update={"audio": default_audio_config()})
 

@@ -194,8 +194,8 @@ def live(
         "resident_mb": round(memory, 1),
         "hops_skipped": sum(h.hops_skipped for h in healths),
         "pictures_shed": sum(h.pictures_shed for h in healths),
-        "sound_refused_samples": sum(h.audio_overflow_samples for h in healths),
-        "sound_lost_samples": sum(h.audio_lost_samples for h in healths),
+        "audio_refused_samples": sum(h.audio_overflow_samples for h in healths),
+        "audio_lost_samples": sum(h.audio_lost_samples for h in healths),
         "words_heard_windows": sum(d.modalities["text"].present for d in decisions),
         "degraded": sorted({d.health.load for d in decisions if d.health.load}),
     }

@@ -117,7 +117,7 @@ def _many(figures: Mapping[str, Any]) -> str:
     late = (
         f"{figures['hops_skipped']} hops skipped" if figures["hops_skipped"] else "no hop skipped"
     )
-    refused = figures["sound_refused_samples"]
+    refused = figures["audio_refused_samples"]
     lost = f", {refused} samples of sound refused" if refused else ""
     return (
         f"{late}{lost}, latency {_latency(figures)}, "

@@ -137,7 +137,7 @@ def _summary(
         oldest_age_ms=float(np.median(ages)),
         hops_skipped=sum(h.hops_skipped for h in healths),
         pictures_shed=sum(h.pictures_shed for h in healths),
-        sound_lost_ms=milliseconds(lost),
+        audio_lost_ms=milliseconds(lost),
         degraded=tuple(sorted({d.health.load for d in decisions if d.health.load})),
         processor_percent=100 * used / elapsed,
     )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import AliasChoices, Field
+
 from edge_ser.export.scoring.result import ResultModel
 
 
@@ -121,7 +123,10 @@ class LiveLatency(Measured):
     """Decisions that were left out because the machine was too slow."""
     pictures_shed: int
     """Pictures that were left out because the machine was too slow."""
-    sound_lost_ms: float
+    audio_lost_ms: float = Field(
+        # What reports of before called it.
+        validation_alias=AliasChoices("audio_lost_ms", "sound_lost_ms")
+    )
     """Sound that was refused or lost."""
     degraded: tuple[str, ...]
     """What the streams left out to keep up; empty when nothing."""

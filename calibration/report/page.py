@@ -106,8 +106,8 @@ def _sentence(report: Report) -> str:
 def _warnings(report: Report) -> list[str]:
     found = []
     for live in report.latency.live:
-        if live.hops_skipped or live.degraded or live.sound_lost_ms:
-            lost = f", {live.sound_lost_ms:.0f} ms of sound were lost" if live.sound_lost_ms else ""
+        if live.hops_skipped or live.degraded or live.audio_lost_ms:
+            lost = f", {live.audio_lost_ms:.0f} ms of sound were lost" if live.audio_lost_ms else ""
             left = f" ({'; '.join(live.degraded)})" if live.degraded else ""
             found.append(
                 f"{live.variant}, {live.streams} stream(s) at a decision every {live.hop_ms:.0f} "

@@ -13,7 +13,7 @@ from edge_ser.bundles.schema import VideoFrontendConfig
 from edge_ser.calibration.robustness.result import Disturbance
 from edge_ser.constants import Modality
 from edge_ser.export.data.items import Item
-from edge_ser.export.examples.sound_augmentation import noise_at
+from edge_ser.export.examples.audio_augmentation import noise_at
 from edge_ser.export.trials.windows import ClipWindow
 from edge_ser.frontends.face_crop import luminance
 from edge_ser.media.clip import Picture, VideoFrame

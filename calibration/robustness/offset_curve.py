@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from edge_ser.calibration.robustness.offset_stream import (
     UTTERANCES,
+    AudioMemory,
     Rows,
-    SoundMemory,
     Utterance,
     stream_moment,
 )
@@ -65,7 +65,7 @@ def measure_offset(
     """
     triples = _moments(_utterances(data, opened, reader, moments, seed, progress), moments, seed)
     frontend = AudioFrontend(opened.bundle.manifest.frontend.audio)
-    memory = SoundMemory(frontend, opened.sessions["acoustic"])
+    memory = AudioMemory(frontend, opened.sessions["acoustic"])
     base = {
         "part": "offset",
         "variant": opened.key,

@@ -26,10 +26,10 @@ from edge_ser.pipeline.encoders import Encoded, EncodedFaces
 from edge_ser.pipeline.fusion import Fused, calibrated
 from edge_ser.pipeline.timing import StageTimer
 from edge_ser.runtime.session import FloatTensor, Session
+from edge_ser.streaming.audio import AudioRowStream
 from edge_ser.streaming.conversation import Conversation
 from edge_ser.streaming.inbox import Arrivals, Chunk, PictureArrival
 from edge_ser.streaming.options import StreamOptions
-from edge_ser.streaming.sound import SoundFeatures
 from edge_ser.streaming.tally import Tally
 
 CHUNK: Final = SAMPLE_RATE // 10
@@ -89,7 +89,7 @@ class _ArrivalClock:
         """It moves with the arrivals alone."""
 
 
-class SoundMemory:
+class AudioMemory:
     """Feature rows and sound tokens that were computed before: sound is the same at every offset.
 
     What is kept is found by everything that was fed, so nothing is mistaken for something else.
@@ -101,7 +101,7 @@ class SoundMemory:
         self._rows: dict[str, Rows] = {}
         self._tokens: dict[str, Rows] = {}
 
-    def features(self) -> SoundFeatures:
+    def features(self) -> AudioRowStream:
         """A new stream of feature rows."""
         return _RememberedFeatures(self._frontend, self._rows)
 
@@ -168,7 +168,7 @@ class _StreamEncoders:
 
     def __init__(
         self,
-        memory: SoundMemory,
+        memory: AudioMemory,
         fusion: Session,
         manifest: BundleManifest,
         tokens: Rows,
@@ -183,7 +183,7 @@ class _StreamEncoders:
         self.answer: Heard | None = None
         self.moment = 0
 
-    def sound_features(self) -> SoundFeatures:
+    def audio_features(self) -> AudioRowStream:
         return self._memory.features()
 
     def acoustic(self, rows: FloatTensor, timer: StageTimer) -> Encoded:
@@ -223,7 +223,7 @@ class _StreamEncoders:
 
 def stream_moment(
     bundle: Bundle,
-    memory: SoundMemory,
+    memory: AudioMemory,
     fusion: Session,
     utterances: Sequence[Utterance],
     offset: int,
@@ -242,7 +242,7 @@ def stream_moment(
         aligned: whether sound and pictures carry the times of their capture, or of their arrival.
     """
     length = len(utterances[1].samples)
-    sound_late, picture_late = max(-offset, 0), max(offset, 0)
+    audio_late, picture_late = max(-offset, 0), max(offset, 0)
     counts = np.cumsum([0, *(len(u.tokens) for u in utterances)])
     encoders = _StreamEncoders(
         memory,
@@ -255,9 +255,9 @@ def stream_moment(
     options = StreamOptions.checked(
         length / SAMPLE_RATE, length / SAMPLE_RATE, "off", UTTERANCES * length
     )
-    origin = 0 if aligned else sound_late
+    origin = 0 if aligned else audio_late
     conversation = Conversation(bundle, encoders, options, clock, tally, origin)
-    for arrives, arrival in _arrivals(utterances, length, sound_late, picture_late, aligned):
+    for arrives, arrival in _arrivals(utterances, length, audio_late, picture_late, aligned):
         clock.time = arrives
         for ready in conversation.take(arrival):
             if ready.decision.window.end == 2 * length and encoders.answer is not None:
@@ -268,7 +268,7 @@ def stream_moment(
 def _arrivals(
     utterances: Sequence[Utterance],
     length: int,
-    sound_late: int,
+    audio_late: int,
     picture_late: int,
     aligned: bool,
 ) -> list[tuple[int, Arrivals]]:
@@ -277,15 +277,15 @@ def _arrivals(
     sound = np.concatenate([u.samples for u in utterances])
     for begin in range(0, len(sound), CHUNK):
         samples = sound[begin : begin + CHUNK]
-        stamp = begin if aligned else begin + sound_late
+        stamp = begin if aligned else begin + audio_late
         chunk = Chunk(samples, stamp, SAMPLE_RATE)
-        found.append((begin + len(samples) + sound_late, 1, Arrivals((chunk,), None, ())))
+        found.append((begin + len(samples) + audio_late, 1, Arrivals((chunk,), None, ())))
     number = 0
     for place, utterance in enumerate(utterances):
         for time in utterance.times:
             captured = place * length + time
             arrives = captured + picture_late
-            if arrives >= sound_late:
+            if arrives >= audio_late:
                 picture = PictureArrival(_numbered(number), captured if aligned else arrives)
                 found.append((arrives, 0, Arrivals((), picture, ())))
             number += 1

@@ -134,7 +134,7 @@ class MicrophoneSource(LiveSource):
             return True
         if block.overflow:
             self._count(audio_overflows=1)
-        self._push_sound(sink, block.samples, block.capture_time, recording.rate)
+        self._push_audio(sink, block.samples, block.capture_time, recording.rate)
         if self._blocks.empty() and not recording.alive():
             raise DeviceLostError("it stopped recording")
         return True

@@ -136,7 +136,7 @@ class NetworkSource(LiveSource):
             time = self._capture_time(sent)
             if packet.stream.type == "audio":
                 mono = frame_to_mono(frame)
-                self._push_sound(sink, mono, time, frame.sample_rate)
+                self._push_audio(sink, mono, time, frame.sample_rate)
             elif self._sampler.wants(time if sent is None else sent):
                 aspect = believable_aspect(packet.stream.sample_aspect_ratio)
                 sink.push_video(upright_rgb(frame, self._maximum_side, aspect), time)

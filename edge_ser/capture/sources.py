@@ -202,7 +202,7 @@ class LiveSource(ABC):
                 self._health, **{k: getattr(self._health, k) + v for k, v in amounts.items()}
             )
 
-    def _push_sound(
+    def _push_audio(
         self, sink: Sink, samples: npt.NDArray[Any], capture_time: int, rate: int
     ) -> bool:
         taken = sink.push_audio(samples, capture_time, rate)

@@ -110,7 +110,7 @@ class PcmSource(LiveSource):
         native = samples.astype(self._type.newbyteorder("="), copy=False)
         if self._live:
             age = len(native) * SAMPLE_RATE // self._rate
-            self._push_sound(sink, native, self._now() - age, self._rate)
+            self._push_audio(sink, native, self._now() - age, self._rate)
         else:
             self._push_when_there_is_room(sink, native)
         return True

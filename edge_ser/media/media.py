@@ -160,16 +160,16 @@ class MediaClip(Clip):
         container = open_container(path)
         try:
             duration = _duration(container)
-            sound, no_sound = _choose(container, "audio")
+            sound, no_audio = _choose(container, "audio")
             picture, no_picture = _choose(container, "video")
         finally:
             container.close()
         if sound is None and picture is None:
-            raise MediaError(f"{path} holds nothing to decode: {no_sound}; {no_picture}")
+            raise MediaError(f"{path} holds nothing to decode: {no_audio}; {no_picture}")
         self._sound_index, self._picture_index = sound, picture
         absent: dict[Track, str] = {}
-        if no_sound or not want_audio:
-            absent["audio"] = no_sound or "its sound was not asked for"
+        if no_audio or not want_audio:
+            absent["audio"] = no_audio or "its sound was not asked for"
         if no_picture or not want_video:
             absent["video"] = no_picture or "its pictures were not asked for"
         super().__init__(str(path), absent, duration)

@@ -128,7 +128,7 @@ class Encoders:
         """Say why a piece of sound, float32 [n], is too short or too quiet; None if it is not."""
         return why_unheard(samples, self._audio_config)
 
-    def sound_features(self) -> AudioFeatureStream:
+    def audio_features(self) -> AudioFeatureStream:
         """A new stream of feature rows, for sound that comes in piece by piece."""
         return AudioFeatureStream(self._audio_frontend)
 
@@ -136,7 +136,7 @@ class Encoders:
         """Encode a window of a stream's feature rows.
 
         Args:
-            rows: float32 [T, columns] as `sound_features` gives them, at most `maximum_samples`
+            rows: float32 [T, columns] as `audio_features` gives them, at most `maximum_samples`
                 long; level and length have been checked.
             timer: gets the stages ``audio_features`` and ``acoustic``.
         """

@@ -23,7 +23,7 @@ from edge_ser.speech.speech_gate import SpeechGate
 from edge_ser.speech.voice_activity import VoiceActivity
 from edge_ser.streaming.enrolment import Enrolment
 from edge_ser.streaming.inbox import Arrivals, Chunk, PictureArrival
-from edge_ser.streaming.intake import Piece, SoundIntake
+from edge_ser.streaming.intake import AudioIntake, Piece
 from edge_ser.streaming.load import LoadController
 from edge_ser.streaming.options import StreamOptions
 from edge_ser.streaming.outbox import Ready
@@ -85,12 +85,12 @@ class Conversation:
             tally,
             SpeechGate(VoiceActivity(), self._longest) if options.speech_gate else None,
         )
-        self._intake = SoundIntake(tally)
+        self._intake = AudioIntake(tally)
         self._smoother = LabelSmoother(options.smoothing)
         self._load = LoadController()
         self._hops = 0
         self._decided_hops = 0
-        self._sound_came: int | None = None
+        self._audio_came: int | None = None
         self._patience = PATIENCE
         self._picture: PictureArrival | None = None
         self._early_timer = StageTimer()
@@ -112,7 +112,7 @@ class Conversation:
     @property
     def _hears(self) -> bool:
         """Whether sound has been coming lately."""
-        came = self._sound_came
+        came = self._audio_came
         return came is not None and self._clock.now() - came < SOUND_GONE
 
     def health(self) -> StreamHealth:
@@ -151,7 +151,7 @@ class Conversation:
     def finish(self) -> Iterator[Ready]:
         """Nothing more comes: decide for what is left behind the last whole hop, if anything."""
         decided = self._origin + self._hops * self._options.hop
-        ends = (self._past.sound_end, self._past.newest_picture)
+        ends = (self._past.audio_end, self._past.newest_picture)
         end = next((e for e in ends if e is not None), decided)
         left = (end - decided) // HOP * HOP
         if left > 0:
@@ -183,10 +183,10 @@ class Conversation:
         piece = self._intake.accept(chunk)
         if piece is None:
             return
-        self._sound_came = self._clock.now()
-        late = max(self._sound_came - chunk.end, 0) + 2 * chunk.duration
+        self._audio_came = self._clock.now()
+        late = max(self._audio_came - chunk.end, 0) + 2 * chunk.duration
         self._patience = min(max(late, PATIENCE), LONGEST_PATIENCE)
-        begin = self._past.sound_end
+        begin = self._past.audio_end
         begin = piece.capture_time if begin is None else begin + piece.skipped
         if piece.skipped:
             yield from self._decide_up_to(begin)

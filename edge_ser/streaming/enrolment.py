@@ -19,7 +19,7 @@ from edge_ser.speaker.profile import Profile, adaptation_of
 from edge_ser.speaker.voice import VoiceStatistics
 
 
-class EncodesSound(Protocol):
+class EncodesAudio(Protocol):
     """What makes tokens of a piece of sound: `edge_ser.pipeline.encoders.Encoders`."""
 
     def audio(self, samples: Samples, timer: StageTimer) -> Encoded:
@@ -36,7 +36,7 @@ class Enrolment:
     """
 
     def __init__(
-        self, bundle: Bundle, encoders: EncodesSound, seconds: float, extend: Profile | None
+        self, bundle: Bundle, encoders: EncodesAudio, seconds: float, extend: Profile | None
     ) -> None:
         """Begin; see `EmotionStream.enroll`."""
         check_positive("seconds", seconds)

@@ -96,7 +96,7 @@ class Inbox:
         """Whether nothing more is taken in."""
         return self._closed
 
-    def put_sound(self, chunk: Chunk, timeout: float) -> bool:
+    def put_audio(self, chunk: Chunk, timeout: float) -> bool:
         """Add a chunk; False if there was no room for it within `timeout` seconds."""
         with self._changed:
             if not self._wait_for(lambda: self._has_room(chunk.duration), timeout):

@@ -36,7 +36,7 @@ class Piece:
         return first, Piece(self.samples[count:], self.capture_time + count, 0)
 
 
-class SoundIntake:
+class AudioIntake:
     """Checks, resamples and orders chunks. Thread contract: belongs to one thread.
 
     Refused and counted: chunks with NaN, infinity or values far beyond full scale; exact repeats;

@@ -13,24 +13,24 @@ from edge_ser.pipeline.encoders import Encoded
 from edge_ser.pipeline.timing import StageTimer
 from edge_ser.runtime.session import FloatTensor
 from edge_ser.speech.speech_gate import NOBODY_SPEAKS, SpeechGate
-from edge_ser.streaming.enrolment import EncodesSound
+from edge_ser.streaming.audio import AudioRowStream, HeardAudio
+from edge_ser.streaming.enrolment import EncodesAudio
 from edge_ser.streaming.faces import EncodesFaces, SeenFaces
 from edge_ser.streaming.inbox import PictureArrival, WordsArrival
 from edge_ser.streaming.intake import Piece
 from edge_ser.streaming.load import LoadLevel
-from edge_ser.streaming.sound import HeardSound, SoundFeatures
 from edge_ser.streaming.spoken import EncodesText, SpokenWords
 from edge_ser.streaming.tally import Tally
 
 
-class StreamEncoders(EncodesFaces, EncodesSound, EncodesText, Protocol):
+class StreamEncoders(EncodesFaces, EncodesAudio, EncodesText, Protocol):
     """What a conversation needs of `edge_ser.pipeline.encoders.Encoders`."""
 
     @property
     def fusion(self) -> Fuses:
         """The fusion."""
 
-    def sound_features(self) -> SoundFeatures:
+    def audio_features(self) -> AudioRowStream:
         """A new stream of sound features."""
 
     def acoustic(self, rows: FloatTensor, timer: StageTimer) -> Encoded:
@@ -75,7 +75,7 @@ class RecentPast:
         self._origin = origin
         self._longest = longest
         self._tally = tally
-        self._sound: HeardSound | None = None
+        self._sound: HeardAudio | None = None
         self._faces = SeenFaces(encoders, config.video.frames_per_second, longest, tally)
         self._words = SpokenWords(encoders, tally)
 
@@ -86,20 +86,20 @@ class RecentPast:
         return None if newest is None else self._origin + newest
 
     @property
-    def sound_end(self) -> int | None:
+    def audio_end(self) -> int | None:
         """Where the sound heard so far ends; None before the first."""
         return None if self._sound is None else self._sound.end
 
     @property
     def drift(self) -> tuple[float, float] | None:
-        """See `HeardSound.drift_ppm`."""
+        """See `HeardAudio.drift_ppm`."""
         return None if self._sound is None else self._sound.drift_ppm
 
     def hear(self, piece: Piece) -> int:
         """Take a piece of sound; give where the sound ends now."""
         if self._sound is None:
-            self._sound = HeardSound(
-                self._encoders.sound_features(),
+            self._sound = HeardAudio(
+                self._encoders.audio_features(),
                 self._config.audio,
                 piece.capture_time - self._origin,
                 piece.capture_time,

@@ -22,8 +22,8 @@ import numpy.typing as npt
 from edge_ser.bundles.schema import SpeakerAdaptation
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
+from edge_ser.export.data.audio import Samples, read_audio
 from edge_ser.export.data.items import Item
-from edge_ser.export.data.sound import Samples, read_sound
 from edge_ser.speaker.adaptation import RunningStatistics, SpeakerMap, shrunken
 from edge_ser.speaker.voice import VoiceStatistics
 
@@ -94,7 +94,7 @@ def enrol_speakers(
     Args:
         items: recordings with speakers.
         encode: the acoustic encoder, from float32 [n] samples to tokens [tokens, width]: for
-            instance `edge_ser.export.training.tokens.torch_encoders.SoundTokens.encode`.
+            instance `edge_ser.export.training.tokens.torch_encoders.AudioTokens.encode`.
         columns: of the tokens that are adapted.
         protocol: which of a person's clips are heard.
 
@@ -109,7 +109,7 @@ def enrol_speakers(
             heard[speaker] = VoiceStatistics(
                 lambda samples: encode(samples) if len(samples) >= _SHORTEST else None, columns
             )
-        heard[speaker].accept(read_sound(items[index]))
+        heard[speaker].accept(read_audio(items[index]))
         heard[speaker].finish()
     return {speaker: voice.seen for speaker, voice in heard.items()}
 

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from edge_ser.constants import Modality
 from edge_ser.errors import ConfigError
-from edge_ser.export.examples.sound_augmentation import SoundAugmentation
+from edge_ser.export.examples.audio_augmentation import AudioAugmentation
 from edge_ser.export.examples.token_augmentation import TokenAugmentation, _Strict
 from edge_ser.export.models.config import FusionKind, HeadKind
 
@@ -86,7 +86,7 @@ class SpeechFinetuning(_Strict):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     longest_seconds: float = Field(default=4.0, gt=0.3, le=10)
     """Longer clips are cut to a window of speech of this length, another one in every epoch."""
-    sound: SoundAugmentation = SoundAugmentation(gain_db=(-6.0, 3.0), speed=(0.9, 1.1))
+    audio: AudioAugmentation = AudioAugmentation(gain_db=(-6.0, 3.0), speed=(0.9, 1.1))
     """Noise, gain, speed, room, microphone."""
     frequency_masks: int = Field(default=2, ge=0)
     frequency_mask_bands: int = Field(default=12, ge=0, le=40)

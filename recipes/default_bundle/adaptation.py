@@ -14,7 +14,7 @@ from edge_ser.export.examples.example import Example
 from edge_ser.export.training.adaptation import Tokens
 from edge_ser.export.training.examples import collate
 from edge_ser.export.training.fusion_task import logits_of
-from edge_ser.export.training.tokens.torch_encoders import SoundTokens
+from edge_ser.export.training.tokens.torch_encoders import AudioTokens
 from edge_ser.pipeline.fusion import calibrated
 from recipes.default_bundle.data import Banks
 from recipes.default_bundle.fitted_adaptation import FittedAdaptation, People, fit_adaptation
@@ -24,7 +24,7 @@ BATCH: Final = 64
 
 
 def default_adaptation(
-    banks: Banks, sound: SoundTokens, made: Calibrated, prosody: int
+    banks: Banks, sound: AudioTokens, made: Calibrated, prosody: int
 ) -> FittedAdaptation:
     """Fit and score the section for a trained fusion.
 

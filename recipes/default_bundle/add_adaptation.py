@@ -23,8 +23,8 @@ from edge_ser.bundles.loading import Bundle, load_bundle
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import MediaError
 from edge_ser.export.bundles.derived import check_output, write_changed
+from edge_ser.export.data.audio import Samples, read_audio
 from edge_ser.export.data.ravdess import read_ravdess
-from edge_ser.export.data.sound import Samples, read_sound
 from edge_ser.export.data.splits import PARTS, published_ravdess_folds
 from edge_ser.export.training.adaptation import Tokens
 from edge_ser.pipeline.encoders import Encoders
@@ -83,7 +83,7 @@ def fit_for_runtime(
                 raise MediaError("a recording holds no sound that can be used")
             return tokens
 
-        tokens = {part: [whole(read_sound(item)) for item in items[part]] for part in PARTS}
+        tokens = {part: [whole(read_audio(item)) for item in items[part]] for part in PARTS}
 
     def judge(heard: Sequence[Tokens]) -> np.ndarray:
         return np.stack([encoders.fusion.fuse({"audio": x}).probabilities for x in heard])

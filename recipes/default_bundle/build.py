@@ -45,7 +45,7 @@ from edge_ser.export.graphs.bundle_graphs import (
 from edge_ser.export.models.acoustic import AcousticEncoder
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.precision.weight_storage import quantize_dynamic, store_half
-from edge_ser.export.training.tokens.torch_encoders import FaceTokens, SoundTokens, TextTokens
+from edge_ser.export.training.tokens.torch_encoders import AudioTokens, FaceTokens, TextTokens
 from edge_ser.frontends.audio import default_audio_config
 from recipes.command_line import run
 from recipes.default_bundle.adaptation import default_adaptation
@@ -142,10 +142,10 @@ def build_default_bundle(
     amounts = amounts or Amounts()
     text = open_text(sources.text)
     face = FaceTokenEncoder(load_face_encoder(sources.face, with_logits=True)).eval()
-    sound_tokens = SoundTokens(acoustic, frontend.audio, cache)
+    audio_tokens_of = AudioTokens(acoustic, frontend.audio, cache)
     banks = encode_all(
         data,
-        sound_tokens,
+        audio_tokens_of,
         TextTokens(text, frontend.text, text.tokenizer_file, cache),
         FaceTokens(face, cache),
         amounts,
@@ -160,7 +160,7 @@ def build_default_bundle(
         banks, acoustic.prosody_width, seed, None, progress=console is not None
     )
     calibrated = calibrate(fusion, banks, seed)
-    adapted = default_adaptation(banks, sound_tokens, calibrated, acoustic.prosody_width)
+    adapted = default_adaptation(banks, audio_tokens_of, calibrated, acoustic.prosody_width)
     with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
         graphs = export_graphs(Path(folder), acoustic, text, face, sources, fusion, columns)
         command = command_of(sources, amounts, version)
@@ -290,7 +290,7 @@ def command_of(sources: Sources, amounts: Amounts, version: str) -> str:
         made += f" (the face encoder by {FACE_COMMAND})"
     return (
         f"{COMMAND} --text {text} --face {face} --version {version} "
-        f"--faces-per-label {amounts.faces_per_label} --sound-copies {amounts.sound_copies} "
+        f"--faces-per-label {amounts.faces_per_label} --audio-copies {amounts.audio_copies} "
         f"--face-copies {amounts.face_copies}{made}"
     )
 
@@ -309,7 +309,7 @@ def command(
     version: Annotated[str, typer.Option(help="Of the bundle.")] = "0.1.0",
     seed: Annotated[int, typer.Option(help="Of everything.")] = 7,
     faces_per_label: Annotated[int, typer.Option(help="Faces.")] = Amounts.faces_per_label,
-    sound_copies: Annotated[int, typer.Option(help="Augmented copies.")] = Amounts.sound_copies,
+    audio_copies: Annotated[int, typer.Option(help="Augmented copies.")] = Amounts.audio_copies,
     face_copies: Annotated[int, typer.Option(help="Augmented copies.")] = Amounts.face_copies,
 ) -> None:
     """Train the fusion that ships and write the default bundle.
@@ -324,7 +324,7 @@ def command(
         output,
         Sources(speech, text, face),
         cache=cache,
-        amounts=Amounts(sound_copies, face_copies, faces_per_label),
+        amounts=Amounts(audio_copies, face_copies, faces_per_label),
         version=version,
         seed=seed,
         console=console,

@@ -23,9 +23,9 @@ import typer
 from edge_ser.bundles.loading import Bundle, load_bundle
 from edge_ser.constants import Modality
 from edge_ser.errors import ConfigError, EdgeSerError, MediaError
+from edge_ser.export.data.audio import read_audio
 from edge_ser.export.data.clip_set import ClipFeatures, write_clip
 from edge_ser.export.data.items import Item, content
-from edge_ser.export.data.sound import read_sound
 from edge_ser.export.data.splits import PARTS, Part
 from edge_ser.export.examples.face_picture import grey_picture
 from edge_ser.export.precision.int8.calibration_set import Candidate, choose
@@ -35,8 +35,8 @@ from recipes.command_line import run
 from recipes.default_bundle.data import (
     Amounts,
     PartItems,
+    audio_items,
     face_items,
-    sound_items,
     text_items,
 )
 
@@ -55,7 +55,7 @@ class FeatureReader:
 
     def sound(self, item: Item) -> Tensors:
         """``log_mel`` and ``prosody`` of a recording, an even number of frames."""
-        return self._audio(read_sound(item)).tensors()
+        return self._audio(read_audio(item)).tensors()
 
     def words(self, item: Item) -> Tensors:
         """``input_ids`` and ``attention_mask`` of a text.
@@ -113,7 +113,7 @@ def write_clip_set(
         raise EdgeSerError(f"{output} is not empty; name a new folder for the set of clips")
     reader = FeatureReader(bundle)
     sources: dict[Modality, tuple[PartItems, Callable[[Item], Tensors]]] = {
-        "audio": (sound_items(data), reader.sound),
+        "audio": (audio_items(data), reader.sound),
         "text": (text_items(data, Amounts()), reader.words),
         "video": (face_items(data, Amounts()), reader.picture),
     }

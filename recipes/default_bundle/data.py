@@ -25,12 +25,12 @@ from edge_ser.export.data.pictures import read_pictures, without_duplicates
 from edge_ser.export.data.ravdess import read_ravdess
 from edge_ser.export.data.splits import PARTS, Part, published_ravdess_folds
 from edge_ser.export.data.text_tables import read_goemotions
+from edge_ser.export.examples.audio_augmentation import AudioAugmentation
 from edge_ser.export.examples.label_paired import Bank
 from edge_ser.export.examples.picture_augmentation import PictureAugmentation
-from edge_ser.export.examples.sound_augmentation import SoundAugmentation
 from edge_ser.export.training.tokens.torch_encoders import (
+    AudioTokens,
     FaceTokens,
-    SoundTokens,
     TextTokens,
     gather,
 )
@@ -39,14 +39,14 @@ from recipes.text_encoder.finetuning import TextFinetuning
 
 FACE_VALIDATION_SHARE: Final = 0.1
 TEXT_VALIDATION_SHARE: Final = 0.35
-WINDOW: Final = SoundAugmentation(window_seconds=(1.5, 3.0))
+WINDOW: Final = AudioAugmentation(window_seconds=(1.5, 3.0))
 
 
 @dataclass(frozen=True)
 class Amounts:
     """How much is encoded: the defaults are the shipped bundle's, less is quicker."""
 
-    sound_copies: int = 4
+    audio_copies: int = 4
     face_copies: int = 3
     faces_per_label: int = 100_000
     texts: int = 100_000
@@ -60,7 +60,7 @@ class PartItems:
     report: str
 
 
-def sound_items(data: Path) -> PartItems:
+def audio_items(data: Path) -> PartItems:
     """RAVDESS clips with seven labels (calm counts as neutral)."""
     clips = read_ravdess(data / "ravdess_speech", calm_is_neutral=True)
     first = published_ravdess_folds(clips.items)[0]
@@ -126,7 +126,7 @@ class Banks:
 
 def encode_all(
     data: Path,
-    sound: SoundTokens,
+    sound: AudioTokens,
     text: TextTokens,
     face: FaceTokens,
     amounts: Amounts,
@@ -137,9 +137,9 @@ def encode_all(
     Validation and test sound come whole and as one random window of 1.5 to 3 s each, because the
     runtime looks at windows.
     """
-    whole = SoundAugmentation()
+    whole = AudioAugmentation()
     items: dict[Modality, PartItems] = {
-        "audio": sound_items(data),
+        "audio": audio_items(data),
         "text": text_items(data, amounts),
         "video": face_items(data, amounts),
     }
@@ -147,7 +147,7 @@ def encode_all(
     parts: dict[Part, dict[Modality, Bank]] = {part: {} for part in PARTS}
     for part in PARTS:
         heard = [sound.variants(items["audio"].parts[part], console=console)]
-        copies = amounts.sound_copies if part == "train" else 1
+        copies = amounts.audio_copies if part == "train" else 1
         heard += [
             sound.variants(
                 items["audio"].parts[part],

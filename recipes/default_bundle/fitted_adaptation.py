@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from edge_ser.bundles.schema import Score, SpeakerAdaptation
 from edge_ser.errors import ConfigError
+from edge_ser.export.data.audio import Samples
 from edge_ser.export.data.items import Item
-from edge_ser.export.data.sound import Samples
 from edge_ser.export.data.splits import PARTS, Part
 from edge_ser.export.scoring.metrics import Metrics, score
 from edge_ser.export.training.adaptation import (

@@ -7,7 +7,7 @@ import pytest
 
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.streaming.inbox import Chunk
-from edge_ser.streaming.intake import Piece, SoundIntake
+from edge_ser.streaming.intake import AudioIntake, Piece
 from edge_ser.streaming.tally import Tally
 
 RANDOM = np.random.default_rng(11)
@@ -18,7 +18,7 @@ def chunk(begin: int, samples: int = 1600, rate: int = SAMPLE_RATE) -> Chunk:
 
 
 def test_chunks_in_order_pass_as_they_are() -> None:
-    intake = SoundIntake(Tally())
+    intake = AudioIntake(Tally())
     for begin in range(0, 16000, 1600):
         given = chunk(begin)
         piece = intake.accept(given)
@@ -29,7 +29,7 @@ def test_chunks_in_order_pass_as_they_are() -> None:
 
 
 def test_a_second_without_sound_is_skipped_at_once_a_little_is_not() -> None:
-    intake = SoundIntake(Tally())
+    intake = AudioIntake(Tally())
     intake.accept(chunk(0))
     small = intake.accept(chunk(1600 + 8000))
     assert small is not None
@@ -41,7 +41,7 @@ def test_a_second_without_sound_is_skipped_at_once_a_little_is_not() -> None:
 
 def test_a_clock_that_was_set_back_is_believed_after_a_second() -> None:
     tally = Tally()
-    intake = SoundIntake(tally)
+    intake = AudioIntake(tally)
     intake.accept(chunk(100 * SAMPLE_RATE))
     given = [intake.accept(chunk(begin)) for begin in range(0, 3 * SAMPLE_RATE, 1600)]
     first = next(i for i, piece in enumerate(given) if piece is not None)
@@ -52,7 +52,7 @@ def test_a_clock_that_was_set_back_is_believed_after_a_second() -> None:
 
 @pytest.mark.parametrize("rate", [8000, 44100, 48000])
 def test_other_rates_are_resampled_on_the_same_clock(rate: int) -> None:
-    intake = SoundIntake(Tally())
+    intake = AudioIntake(Tally())
     size, pieces = rate // 50, []
     t = np.arange(rate * 2) / rate
     sound = np.sin(2 * np.pi * 440 * t).astype(np.float32)

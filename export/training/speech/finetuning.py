@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
 from edge_ser.export.encoders.speech import SpeechEncoder
-from edge_ser.export.examples.sound_augmentation import augment_sound, speech_window
+from edge_ser.export.examples.audio_augmentation import augment_audio, speech_window
 from edge_ser.export.models.pooling import AttentiveStatistics
 from edge_ser.export.training.config import SpeechFinetuning
 from edge_ser.export.training.resumable import EpochOrder, Loop, train
@@ -34,7 +34,7 @@ from edge_ser.kernels import whisper_normalize
 Samples = npt.NDArray[np.float32]
 
 
-class LabelledSound(NamedTuple):
+class LabelledAudio(NamedTuple):
     """Recordings in memory."""
 
     samples: Sequence[Samples]
@@ -43,7 +43,7 @@ class LabelledSound(NamedTuple):
     people: Sequence[str]
 
 
-class SoundBatch(NamedTuple):
+class AudioBatch(NamedTuple):
     """`log_mel` float32 [B, 80, T], `mask` float32 [B, T / 2], `target` int64 [B]."""
 
     log_mel: Tensor
@@ -51,11 +51,11 @@ class SoundBatch(NamedTuple):
     target: Tensor
 
 
-class SoundExamples(Dataset[tuple[npt.NDArray[np.float32], int]]):
+class AudioExamples(Dataset[tuple[npt.NDArray[np.float32], int]]):
     """Log-mels of recordings; what happens to one depends on (seed, epoch, its number) alone."""
 
     def __init__(
-        self, sound: LabelledSound, config: SpeechFinetuning, seed: int, *, augment: bool
+        self, sound: LabelledAudio, config: SpeechFinetuning, seed: int, *, augment: bool
     ) -> None:
         self.epoch = 0
         self._sound = sound
@@ -74,7 +74,7 @@ class SoundExamples(Dataset[tuple[npt.NDArray[np.float32], int]]):
         samples = self._sound.samples[index]
         generator = np.random.default_rng([self._seed, self.epoch, index])
         if self._augment:
-            samples = augment_sound(samples, config.sound, generator)
+            samples = augment_audio(samples, config.audio, generator)
         longest = round(config.longest_seconds * SAMPLE_RATE)
         if len(samples) > longest:
             if self._augment:
@@ -112,7 +112,7 @@ def mask_spectrum(
     return np.asarray(out, np.float32)
 
 
-def collate_sound(examples: Sequence[tuple[npt.NDArray[np.float32], int]]) -> SoundBatch:
+def collate_audio(examples: Sequence[tuple[npt.NDArray[np.float32], int]]) -> AudioBatch:
     """Pad log-mels to the longest of a batch with its quietest value; padding is masked."""
     longest = max(log_mel.shape[1] for log_mel, _ in examples)
     padded = np.empty((len(examples), examples[0][0].shape[0], longest), np.float32)
@@ -122,7 +122,7 @@ def collate_sound(examples: Sequence[tuple[npt.NDArray[np.float32], int]]) -> So
         padded[row, :, : log_mel.shape[1]] = log_mel
         mask[row, : log_mel.shape[1] // 2] = 1.0
     target = torch.tensor([target for _, target in examples])
-    return SoundBatch(torch.from_numpy(padded), torch.from_numpy(mask), target)
+    return AudioBatch(torch.from_numpy(padded), torch.from_numpy(mask), target)
 
 
 class SpeechTask(lightning.LightningModule):
@@ -169,7 +169,7 @@ class SpeechTask(lightning.LightningModule):
         pooled: Tensor = self.classify(self.dropout(self.pool(tokens, shown)))
         return pooled
 
-    def training_step(self, batch: SoundBatch, batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: AudioBatch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Loss of one batch."""
         torch.manual_seed((self.run_seed << 40) + (self.global_rank << 32) + self.global_step)
         loss = cross_entropy(
@@ -181,7 +181,7 @@ class SpeechTask(lightning.LightningModule):
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.target))
         return loss
 
-    def validation_step(self, batch: SoundBatch, batch_idx: int) -> None:  # noqa: ARG002
+    def validation_step(self, batch: AudioBatch, batch_idx: int) -> None:  # noqa: ARG002
         """Keep the answers of one batch."""
         logits = self(batch.log_mel, batch.mask)
         self._answers.append((logits.argmax(1).cpu(), batch.target.cpu()))
@@ -224,8 +224,8 @@ class SpeechTask(lightning.LightningModule):
 
 def finetune_speech(
     encoder: SpeechEncoder,
-    training: LabelledSound,
-    validation: LabelledSound,
+    training: LabelledAudio,
+    validation: LabelledAudio,
     labels: int,
     config: SpeechFinetuning,
     folder: Path,
@@ -261,13 +261,13 @@ def finetune_speech(
             "the epoch of a fine-tuning is chosen on other people than those who train; "
             + (f"{', '.join(sorted(both))} are in both" if both else "there is nobody")
         )
-    examples = SoundExamples(training, config, seed, augment=True)
-    held = SoundExamples(validation, config, seed, augment=False)
+    examples = AudioExamples(training, config, seed, augment=True)
+    held = AudioExamples(validation, config, seed, augment=False)
     loader: DataLoader[Any] = DataLoader(
         examples,
         config.batch_size,
         sampler=EpochOrder(examples, seed),
-        collate_fn=collate_sound,
+        collate_fn=collate_audio,
         drop_last=len(examples) > config.batch_size,
     )
     counts = np.bincount(training.targets, minlength=labels).astype(np.float64)
@@ -277,7 +277,7 @@ def finetune_speech(
     train(
         task,
         loader,
-        DataLoader(held, 2 * config.batch_size, collate_fn=collate_sound),
+        DataLoader(held, 2 * config.batch_size, collate_fn=collate_audio),
         folder,
         Loop(
             epochs=config.epochs,

@@ -13,17 +13,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from edge_ser.errors import ConfigError
+from edge_ser.export.data.audio import read_audio
 from edge_ser.export.data.items import Item
-from edge_ser.export.data.sound import read_sound
 from edge_ser.export.data.splits import Split
 from edge_ser.export.encoders.speech import SpeechEncoder, SpeechEncoderConfig, load_speech_encoder
 from edge_ser.export.models.acoustic import AcousticEncoder
 from edge_ser.export.training.adaptation import adapt_to_speakers
 from edge_ser.export.training.config import TrainingConfig
 from edge_ser.export.training.run_data import RunData
-from edge_ser.export.training.speech.finetuning import LabelledSound, finetune_speech
+from edge_ser.export.training.speech.finetuning import LabelledAudio, finetune_speech
 from edge_ser.export.training.tokens.of_run import GENTLE
-from edge_ser.export.training.tokens.torch_encoders import SoundTokens
+from edge_ser.export.training.tokens.torch_encoders import AudioTokens
 from edge_ser.files import write_atomically
 from edge_ser.frontends.audio import default_audio_config
 
@@ -105,11 +105,11 @@ def _sizes(config: TrainingConfig) -> SpeechEncoderConfig:
     return SpeechEncoderConfig.of_layers(config.speech_layers, dropout=dropout)
 
 
-def _sounds(loaded: RunData, part: Sequence[int]) -> LabelledSound:
+def _sounds(loaded: RunData, part: Sequence[int]) -> LabelledAudio:
     heard = [i for i in part if len(loaded.variants["audio"][i][0])]
     targets = loaded.targets
-    return LabelledSound(
-        [read_sound(loaded.items[i]) for i in heard],
+    return LabelledAudio(
+        [read_audio(loaded.items[i]) for i in heard],
         [targets[i] for i in heard],
         [loaded.items[i].speaker or "" for i in heard],
     )
@@ -124,7 +124,7 @@ def _encoded(
 ) -> RunData:
     frontend = default_audio_config()
     acoustic = AcousticEncoder(encoder, int(frontend.mfcc["num_ceps"]) + 4, encoder.width)
-    sound = SoundTokens(acoustic, frontend, cache)
+    sound = AudioTokens(acoustic, frontend, cache)
     before = loaded.variants["audio"]
     heard: list[Item] = [x for x, own in zip(loaded.items, before, strict=True) if len(own[0])]
     several = [sound.variants(heard, console=console)]

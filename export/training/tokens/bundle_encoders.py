@@ -25,10 +25,10 @@ from edge_ser.errors import ConfigError
 from edge_ser.export.data.cache import FeatureCache, Features
 from edge_ser.export.data.items import Item
 from edge_ser.export.data.spans import read_spans
+from edge_ser.export.examples.audio_augmentation import AudioAugmentation, augment_audio
 from edge_ser.export.examples.face_picture import face_picture, item_generator
 from edge_ser.export.examples.picture_augmentation import PictureAugmentation, augment_picture
-from edge_ser.export.examples.sound_augmentation import SoundAugmentation, augment_sound
-from edge_ser.export.training.tokens.torch_encoders import fingerprint, half, sound_fingerprint
+from edge_ser.export.training.tokens.torch_encoders import audio_fingerprint, fingerprint, half
 from edge_ser.frontends.audio import AudioFrontend
 from edge_ser.pipeline.encoders import Encoders
 from edge_ser.pipeline.timing import StageTimer
@@ -71,7 +71,7 @@ class BundleTokens:
     def sound(
         self,
         items: Sequence[Item],
-        options: SoundAugmentation | None = None,
+        options: AudioAugmentation | None = None,
         *,
         number: int = 0,
         console: Console | None = None,
@@ -81,7 +81,7 @@ class BundleTokens:
 
         def one(item: Item, samples: npt.NDArray[np.float32]) -> Tokens:
             if options is not None:
-                samples = augment_sound(samples, options, item_generator(item.name, number))
+                samples = augment_audio(samples, options, item_generator(item.name, number))
                 samples = samples[: self._encoders.maximum_samples]
             encoded = self._encoders.audio(samples, StageTimer())
             return self._tokens(encoded.tokens, "acoustic", "audio_tokens")
@@ -94,7 +94,7 @@ class BundleTokens:
             ]
 
         settings = self._settings("acoustic", frontend.model_dump(), options, number)
-        settings["kernels"] = sound_fingerprint(AudioFrontend(frontend))
+        settings["kernels"] = audio_fingerprint(AudioFrontend(frontend))
         return self._features("audio", settings, items, compute, "sound", console)
 
     def words(self, items: Sequence[Item], *, console: Console | None = None) -> Features:
@@ -176,7 +176,7 @@ class BundleTokens:
         self,
         graph: GraphName,
         frontend: Mapping[str, Any],
-        options: SoundAugmentation | PictureAugmentation | None,
+        options: AudioAugmentation | PictureAugmentation | None,
         number: int,
     ) -> dict[str, Any]:
         detector = self.bundle.manifest.graphs["detector"].sha256 if graph == "face" else None

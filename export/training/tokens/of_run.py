@@ -22,8 +22,8 @@ from edge_ser.export.data.spans import cut_to_windows
 from edge_ser.export.encoders.face_backbone import FaceBackbone, load_face_backbone
 from edge_ser.export.encoders.speech import SpeechEncoderConfig, load_speech_encoder
 from edge_ser.export.encoders.text import PooledTextEncoder, load_text_encoder
+from edge_ser.export.examples.audio_augmentation import AudioAugmentation
 from edge_ser.export.examples.picture_augmentation import PictureAugmentation
-from edge_ser.export.examples.sound_augmentation import SoundAugmentation
 from edge_ser.export.models.acoustic import AcousticEncoder
 from edge_ser.export.training.config import (
     EmoDbData,
@@ -35,13 +35,13 @@ from edge_ser.export.training.config import (
     speech_layers_of,
 )
 from edge_ser.export.training.tokens.bundle_encoders import BundleTokens, words_of
-from edge_ser.export.training.tokens.torch_encoders import SoundTokens, TextTokens
+from edge_ser.export.training.tokens.torch_encoders import AudioTokens, TextTokens
 from edge_ser.frontends.audio import default_audio_config
 
 Tokens = npt.NDArray[np.floating]
 Variants = tuple[tuple[Tokens, ...], ...]
 
-GENTLE = SoundAugmentation(
+GENTLE = AudioAugmentation(
     gain_db=(-3.0, 3.0),
     noise_share=0.3,
     noise_snr_db=(15.0, 35.0),
@@ -125,7 +125,7 @@ def encode_items(
         encoder = load_speech_encoder(speech, SpeechEncoderConfig.of_layers(speech_layers_of(of)))
         columns = int(frontend.mfcc["num_ceps"]) + 4
         acoustic = AcousticEncoder(encoder, columns, encoder.width)
-        sound = SoundTokens(acoustic, frontend, cache)
+        sound = AudioTokens(acoustic, frontend, cache)
         made["audio"] = [sound.variants(encoded.items, console=console)]
         made["audio"] += [
             sound.variants(encoded.items, GENTLE, number=number + 1, console=console)

@@ -16,15 +16,15 @@ from torch import nn
 from edge_ser.bundles.schema import AudioFrontendConfig, TextFrontendConfig
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import EdgeSerError, MediaError
+from edge_ser.export.data.audio import read_audio
 from edge_ser.export.data.cache import FeatureCache, Features
 from edge_ser.export.data.items import Item
-from edge_ser.export.data.sound import read_sound
+from edge_ser.export.examples.audio_augmentation import AudioAugmentation, augment_audio
 from edge_ser.export.examples.face_picture import (
     face_picture,
     item_generator,
 )
 from edge_ser.export.examples.picture_augmentation import PictureAugmentation
-from edge_ser.export.examples.sound_augmentation import SoundAugmentation, augment_sound
 from edge_ser.export.models.acoustic import AcousticEncoder
 from edge_ser.frontends.audio import AudioFrontend
 from edge_ser.frontends.text import TextFrontend
@@ -41,7 +41,7 @@ def fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def sound_fingerprint(frontend: AudioFrontend) -> str:
+def audio_fingerprint(frontend: AudioFrontend) -> str:
     """SHA-256 of the features of a fixed sound: part of a feature's key.
 
     Options say what a kernel was asked for, not how it answers: features of a kernel that has been
@@ -55,7 +55,7 @@ def sound_fingerprint(frontend: AudioFrontend) -> str:
     return hashlib.sha256(np.round(rows, 2).tobytes()).hexdigest()
 
 
-class SoundTokens:
+class AudioTokens:
     """Sound through the front-end and the acoustic encoder.
 
     Args:
@@ -74,7 +74,7 @@ class SoundTokens:
             "speech": repr(getattr(acoustic.speech, "config", None)),
             "samples_per_token": acoustic.samples_per_token,
             "frontend": config.model_dump(),
-            "kernels": sound_fingerprint(self._frontend),
+            "kernels": audio_fingerprint(self._frontend),
         }
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Tokens:
@@ -89,7 +89,7 @@ class SoundTokens:
     def variants(
         self,
         items: Sequence[Item],
-        options: SoundAugmentation | None = None,
+        options: AudioAugmentation | None = None,
         *,
         number: int = 0,
         console: Console | None = None,
@@ -108,10 +108,10 @@ class SoundTokens:
             items, compute, description="sound", console=console
         )
 
-    def _one(self, item: Item, options: SoundAugmentation | None, number: int) -> Tokens:
-        samples = read_sound(item)
+    def _one(self, item: Item, options: AudioAugmentation | None, number: int) -> Tokens:
+        samples = read_audio(item)
         if options is not None:
-            samples = augment_sound(samples, options, item_generator(item.name, number))
+            samples = augment_audio(samples, options, item_generator(item.name, number))
         return self.encode(samples)
 
 

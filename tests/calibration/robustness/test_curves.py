@@ -18,7 +18,7 @@ from edge_ser.calibration.robustness.disturbances import (
     wrong_words,
 )
 from edge_ser.calibration.robustness.offset_curve import LENGTH, loudest_span, picture_times
-from edge_ser.calibration.robustness.offset_stream import SoundMemory, Utterance, stream_moment
+from edge_ser.calibration.robustness.offset_stream import AudioMemory, Utterance, stream_moment
 from edge_ser.calibration.robustness.result import RobustnessSection
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.export.data.items import Item
@@ -125,7 +125,7 @@ def test_the_aligner_keeps_foreign_pictures_out_of_a_window(bundle: Bundle, offs
         )
         for name in ("acoustic", "fusion")
     )
-    memory = SoundMemory(AudioFrontend(manifest.frontend.audio), acoustic)
+    memory = AudioMemory(AudioFrontend(manifest.frontend.audio), acoustic)
     utterances = _utterances()
     offset = offset_ms * SAMPLE_RATE // 1000
     unaligned = stream_moment(bundle, memory, fusion, utterances, offset, aligned=False)
@@ -145,7 +145,7 @@ def test_remembered_sound_is_what_the_front_end_gives(bundle: Bundle) -> None:
     entry = manifest.graphs["acoustic"]
     session = open_session(bundle.graph_path("acoustic"), entry.inputs, entry.outputs)
     frontend = AudioFrontend(manifest.frontend.audio)
-    memory = SoundMemory(frontend, session)
+    memory = AudioMemory(frontend, session)
     sound = _utterances(3)[0].samples
     pieces = [sound[i : i + 1600] for i in range(0, len(sound), 1600)]
     rows = []

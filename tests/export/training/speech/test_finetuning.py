@@ -15,10 +15,10 @@ from edge_ser.export.training.config import SpeechFinetuning, load_config
 from edge_ser.export.training.run import train
 from edge_ser.export.training.speech import tuned as tuned_speech
 from edge_ser.export.training.speech.finetuning import (
-    LabelledSound,
-    SoundExamples,
+    AudioExamples,
+    LabelledAudio,
     SpeechTask,
-    collate_sound,
+    collate_audio,
     finetune_speech,
     mask_spectrum,
 )
@@ -33,10 +33,10 @@ def _encoder(seed: int = 0) -> SpeechEncoder:
     return SpeechEncoder(SpeechEncoderConfig(width=32, heads=2, layers=1))
 
 
-def _sound(people: str, seed: int) -> LabelledSound:
+def _sound(people: str, seed: int) -> LabelledAudio:
     targets = [i % 2 for i in range(8)]
     samples = [voice(LABELS[t], seed + i, 0.5 + 0.1 * (i % 3)) for i, t in enumerate(targets)]
-    return LabelledSound(samples, targets, [people[i % len(people)] for i in range(8)])
+    return LabelledAudio(samples, targets, [people[i % len(people)] for i in range(8)])
 
 
 def _weights(encoder: SpeechEncoder) -> torch.Tensor:
@@ -63,23 +63,23 @@ def test_it_learns_and_a_stopped_run_ends_as_one_that_was_not(tmp_path: Path) ->
 def test_people_who_train_choose_no_epoch(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="b are in both"):
         finetune_speech(_encoder(), _sound("ab", 0), _sound("bc", 9), 2, CONFIG, tmp_path)
-    nobody = LabelledSound([], [], [])
+    nobody = LabelledAudio([], [], [])
     with pytest.raises(ConfigError, match="nobody"):
         finetune_speech(_encoder(), _sound("ab", 0), nobody, 2, CONFIG, tmp_path)
 
 
 def test_augmentation_differs_between_epochs_and_repeats_within_one() -> None:
-    examples = SoundExamples(_sound("a", 0), CONFIG, 3, augment=True)
+    examples = AudioExamples(_sound("a", 0), CONFIG, 3, augment=True)
     first = examples[1][0]
     assert np.array_equal(first, examples[1][0])
     examples.epoch = 1
     other = examples[1][0]
     assert first.shape != other.shape or not np.array_equal(first, other)
-    plain = SoundExamples(_sound("a", 0), CONFIG, 3, augment=False)
+    plain = AudioExamples(_sound("a", 0), CONFIG, 3, augment=False)
     plain.epoch = 1
     assert plain[1][0].shape == (80, 60)
     config = SpeechFinetuning(longest_seconds=0.4)
-    assert SoundExamples(_sound("a", 0), config, 3, augment=False)[1][0].shape == (80, 40)
+    assert AudioExamples(_sound("a", 0), config, 3, augment=False)[1][0].shape == (80, 40)
 
 
 def test_masks_hide_no_more_than_they_may() -> None:
@@ -96,12 +96,12 @@ def test_masks_hide_no_more_than_they_may() -> None:
 
 def test_padding_does_not_change_an_answer() -> None:
     task = SpeechTask(_encoder(), 2, CONFIG, 1, torch.ones(2), 0).eval()
-    examples = SoundExamples(_sound("a", 0), CONFIG, 0, augment=False)
+    examples = AudioExamples(_sound("a", 0), CONFIG, 0, augment=False)
     short, long = examples[0], examples[2]
     assert short[0].shape[1] < long[0].shape[1]
     with torch.no_grad():
-        alone = collate_sound([short])
-        both = collate_sound([short, long])
+        alone = collate_audio([short])
+        both = collate_audio([short, long])
         first = task(alone.log_mel, alone.mask)[0]
         second = task(both.log_mel, both.mask)[0]
     # The convolution over the border sees padding instead of nothing, and no more.

@@ -10,7 +10,7 @@ from fixtures.manifest_factory import voice, write_clip
 from edge_ser.export.data.items import Item
 from edge_ser.export.encoders.speech import SpeechEncoder, SpeechEncoderConfig
 from edge_ser.export.models.acoustic import AcousticEncoder
-from edge_ser.export.training.tokens.torch_encoders import SoundTokens, sound_fingerprint
+from edge_ser.export.training.tokens.torch_encoders import AudioTokens, audio_fingerprint
 from edge_ser.frontends.audio import AudioFrontend, default_audio_config
 
 
@@ -18,12 +18,12 @@ def test_features_of_changed_kernels_are_never_mixed_with_old_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     frontend = AudioFrontend(default_audio_config())
-    before = sound_fingerprint(frontend)
-    assert sound_fingerprint(AudioFrontend(default_audio_config())) == before
+    before = audio_fingerprint(frontend)
+    assert audio_fingerprint(AudioFrontend(default_audio_config())) == before
 
     rows = frontend.rows
     monkeypatch.setattr(frontend, "rows", lambda samples: rows(samples) * 1.01)
-    assert sound_fingerprint(frontend) != before
+    assert audio_fingerprint(frontend) != before
 
 
 def test_features_of_other_layers_of_one_encoder_are_never_mixed(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_features_of_other_layers_of_one_encoder_are_never_mixed(tmp_path: Path)
         torch.manual_seed(0)
         sizes = SpeechEncoderConfig(width=32, heads=4, layers=2, outputs=outputs)
         acoustic = AcousticEncoder(SpeechEncoder(sizes), 24, 32)
-        sound = SoundTokens(acoustic, default_audio_config(), tmp_path / "cache")
+        sound = AudioTokens(acoustic, default_audio_config(), tmp_path / "cache")
         answers.append(sound.variants([item]).arrays[0])
     assert answers[0].shape == answers[1].shape
     assert not np.array_equal(answers[0], answers[1])

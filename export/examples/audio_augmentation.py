@@ -16,7 +16,7 @@ _ACTIVE_SHARE: Final = 0.6
 _BLOCK: Final = SAMPLE_RATE // 50
 
 
-class SoundAugmentation(BaseModel):
+class AudioAugmentation(BaseModel):
     """Ranges from which every augmented copy draws; a share is the probability of an effect."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,8 +34,8 @@ class SoundAugmentation(BaseModel):
     tilt_db_per_octave: tuple[float, float] = (-3.0, 3.0)
 
 
-def augment_sound(
-    samples: Samples, options: SoundAugmentation, generator: np.random.Generator
+def augment_audio(
+    samples: Samples, options: AudioAugmentation, generator: np.random.Generator
 ) -> Samples:
     """One augmented copy of a clip.
 

@@ -29,7 +29,7 @@ _SOURCE = "sound"
 _LATE = SAMPLE_RATE // 4
 
 
-class SoundFeatures(Protocol):
+class AudioRowStream(Protocol):
     """Feature rows of a stream: `edge_ser.frontends.audio_stream.AudioFeatureStream`."""
 
     @property
@@ -54,7 +54,7 @@ class SoundFeatures(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class SoundWindow:
+class AudioWindow:
     """The sound of one window, or the reason why there is none."""
 
     rows: FloatTensor | None
@@ -66,12 +66,12 @@ class SoundWindow:
     """Capture times of the first sample and of the end of what was heard of the window."""
 
 
-class HeardSound:
+class HeardAudio:
     """Thread contract: belongs to one thread. Times are capture times in 16 kHz samples."""
 
     def __init__(
         self,
-        features: SoundFeatures,
+        features: AudioRowStream,
         config: AudioFrontendConfig,
         position: int,
         capture_time: int,
@@ -140,7 +140,7 @@ class HeardSound:
             self._settle()
         self._tally.put("audio_lost_samples", int(counters.missing) * HOP)
 
-    def window(self, start: int, end: int) -> SoundWindow:
+    def window(self, start: int, end: int) -> AudioWindow:
         """The rows from capture time `start` to `end`.
 
         Gaps are filled with the rows of silence; where the sound ends early so do the rows.
@@ -149,7 +149,7 @@ class HeardSound:
         values, present = self._aligned(start, frames)
         there = np.flatnonzero(present)
         if len(there) == 0:
-            return SoundWindow(None, self._age("the sound stopped", end))
+            return AudioWindow(None, self._age("the sound stopped", end))
         length = int(there[-1]) + 1
         oldest, newest = start + int(there[0]) * HOP, min(start + length * HOP, end)
         values, present = values[:length], present[:length]
@@ -158,7 +158,7 @@ class HeardSound:
             loudest_power_dbfs(values[:, -1], SAMPLE_RATE // HOP), self._config
         )
         if reason is not None:
-            return SoundWindow(None, reason)
+            return AudioWindow(None, reason)
         notes = []
         missing = length - len(there)
         if missing:
@@ -166,7 +166,7 @@ class HeardSound:
             notes.append(f"{missing * HOP * 1000 // SAMPLE_RATE} ms of the sound are missing")
         if end - newest > _LATE:
             notes.append(self._age("the sound is late", end))
-        return SoundWindow(values[:, :-1], None, tuple(notes), oldest, newest)
+        return AudioWindow(values[:, :-1], None, tuple(notes), oldest, newest)
 
     def _begin(self, position: int) -> None:
         # Rows lie on the grid that the decisions' windows begin on.
@@ -241,7 +241,7 @@ class HeardSound:
         return f"{what}: the newest is {max(end - self.end, 0) / SAMPLE_RATE:.1f} s old"
 
 
-def _row_of_silence(features: SoundFeatures) -> FloatTensor:
+def _row_of_silence(features: AudioRowStream) -> FloatTensor:
     rows = features.accept(np.zeros(SAMPLE_RATE // 4, np.float32))
     features.reset()
     return np.append(rows[len(rows) // 2], np.float32(0))

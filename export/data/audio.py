@@ -13,7 +13,7 @@ from edge_ser.media.media import read_clip
 Samples = npt.NDArray[np.float32]
 
 
-def read_sound(item: Item) -> Samples:
+def read_audio(item: Item) -> Samples:
     """The item's sound: float32 [n], 16 kHz mono, cut to its span.
 
     Raises:
