@@ -24,10 +24,14 @@ class Tokens:
     reason: str | None = None
     notes: tuple[str, ...] = ()
 
-    @property
-    def attention_mask(self) -> npt.NDArray[np.int64] | None:
-        """int64 [1, L], all ones: nothing is padded."""
-        return None if self.input_ids is None else np.ones_like(self.input_ids)
+    def tensors(self) -> dict[str, npt.NDArray[np.int64]] | None:
+        """Inputs of the text graph, int64 [1, L]: the ids, and a mask of ones: nothing is padded.
+
+        None when nothing of the text can be used.
+        """
+        if self.input_ids is None:
+            return None
+        return {"input_ids": self.input_ids, "attention_mask": np.ones_like(self.input_ids)}
 
 
 class TextFrontend:

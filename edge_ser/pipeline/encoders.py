@@ -162,14 +162,10 @@ class Encoders:
             if foreign is not None:
                 return Encoded(None, foreign)
             tokenized = self._text_frontend(words)
-            if tokenized.input_ids is None:
+            tensors = tokenized.tensors()
+            if tensors is None:
                 return Encoded(None, tokenized.reason, tokenized.notes)
-            tokens = self._text.run(
-                {
-                    "input_ids": tokenized.input_ids,
-                    "attention_mask": np.ones_like(tokenized.input_ids),
-                }
-            )["text_tokens"][0]
+            tokens = self._text.run(tensors)["text_tokens"][0]
         return Encoded(tokens, None, tokenized.notes)
 
     def faces(self, frames: Sequence[VideoFrame], timer: StageTimer) -> EncodedFaces:

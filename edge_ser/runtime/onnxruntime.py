@@ -10,6 +10,7 @@ from edge_ser.bundles.schema import TensorSpec
 from edge_ser.errors import EngineError
 from edge_ser.runtime.onnxruntime_sessions import (
     CPU,
+    Graph,
     Provider,
     available_providers,
     open_graph,
@@ -87,10 +88,11 @@ class OnnxRuntimeSession:
             raise EngineError(f"{path}: there is no such graph file; check the bundle's folder")
         _require_providers(names)
         self._path = path
-        self._session = _open(path, providers, names, threads, cache, sha256)
-        self._check_providers(names)
-        found_in = _specs(self._session.get_inputs(), path)
-        found_out = _specs(self._session.get_outputs(), path)
+        session = _open(path, providers, names, threads, cache, sha256)
+        self._check_providers(names, session.providers)
+        self._session: Graph | None = session
+        found_in = _specs(session.inputs, path)
+        found_out = _specs(session.outputs, path)
         if inputs is not None:
             check_declared(inputs, found_in, "input", str(path))
         if outputs is not None:
@@ -100,9 +102,8 @@ class OnnxRuntimeSession:
         self._output_names = list(self._outputs)
         self._backend = "onnxruntime:" + "+".join(short_name(n) for n in names)
 
-    def _check_providers(self, names: Sequence[str]) -> None:
+    def _check_providers(self, names: Sequence[str], active: Sequence[str]) -> None:
         # ONNX Runtime logs and goes on with the CPU when a provider's libraries fail to load.
-        active = self._session.get_providers()
         for name in names:
             if name not in active:
                 raise EngineError(
@@ -139,13 +140,7 @@ class OnnxRuntimeSession:
         if session is None:
             raise EngineError(f"{self._path}: the session is closed; open a new one")
         checked = check_inputs(self._inputs, inputs, self._path.name)
-        try:
-            values = session.run(self._output_names, checked)
-        except Exception as error:
-            shapes = ", ".join(f"{n} {list(v.shape)}" for n, v in checked.items())
-            raise EngineError(
-                f"{self._path}: ONNX Runtime failed on the inputs {shapes}: {error}"
-            ) from error
+        values = session.run(self._output_names, checked)
         return dict(zip(self._output_names, values, strict=True))
 
     def close(self) -> None:
@@ -182,7 +177,7 @@ def _open(
     threads: int,
     cache: EngineCache | None,
     sha256: str | None,
-) -> Any:
+) -> Graph:
     if cache is None or list(names) != [CPU]:
         return open_graph(path, threads=threads, providers=providers)
     from edge_ser.runtime.onnxruntime_cache import cached_graph

@@ -17,12 +17,12 @@ import zlib
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from edge_ser.errors import EngineError
 from edge_ser.files import WRITING, beside, clear_leftovers, file_sha256
 from edge_ser.runtime.engine_cache import EngineCache, EngineKey
-from edge_ser.runtime.onnxruntime_sessions import onnxruntime, open_graph
+from edge_ser.runtime.onnxruntime_sessions import Graph, onnxruntime, open_graph
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ _ROOM: Final = 4
 
 def cached_graph(
     path: Path, engines: EngineCache, *, threads: int = 1, sha256: str | None = None
-) -> Any:
+) -> Graph:
     """A session over `path`, from the cache if its optimised form is there, else into it.
 
     The cache only ever saves time: a damaged entry is made again, which is logged as a warning, and

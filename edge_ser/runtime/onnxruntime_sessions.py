@@ -14,7 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Literal
 
+import numpy as np
+
 from edge_ser.errors import EngineError
+from edge_ser.runtime.session import Tensor
 
 CPU: Final = "CPUExecutionProvider"
 
@@ -34,6 +37,37 @@ def onnxruntime(part: str = "") -> ModuleType:
     return importlib.import_module(".".join(filter(None, ("onnxruntime", part))))
 
 
+class Graph:
+    """A graph that ONNX Runtime has opened, with whatever tensors it takes.
+
+    Thread contract: `run` may be called from any thread, also at once.
+    """
+
+    def __init__(self, name: str, session: Any) -> None:
+        self._name = name
+        self._session = session
+        self.inputs: Sequence[Any] = session.get_inputs()
+        """What `run` takes; each has a `name`, a `type` and a `shape`."""
+        self.outputs: Sequence[Any] = session.get_outputs()
+        """What `run` gives."""
+        self.providers = [str(p) for p in session.get_providers()]
+        """The execution providers that started."""
+
+    def run(self, outputs: Sequence[str] | None, inputs: Mapping[str, Tensor]) -> list[Any]:
+        """Run it once and give the outputs of those names, in that order; None gives all.
+
+        Raises:
+            EngineError: if ONNX Runtime fails, as on a tensor of a wrong name, type or shape.
+        """
+        try:
+            return list(self._session.run(outputs, dict(inputs)))
+        except Exception as error:  # it raises classes of its own, without a common base
+            shapes = ", ".join(f"{n} {list(np.shape(v))}" for n, v in inputs.items())
+            raise EngineError(
+                f"{self._name}: ONNX Runtime failed on the inputs {shapes}: {error}"
+            ) from error
+
+
 def open_graph(
     graph: Path | bytes,
     name: str | None = None,
@@ -43,8 +77,8 @@ def open_graph(
     providers: Sequence[Provider] = (CPU,),
     write_to: Path | None = None,
     settings: Mapping[str, str] | None = None,
-) -> Any:
-    """Open an ONNX graph for ``session.run``.
+) -> Graph:
+    """Open an ONNX graph.
 
     Defaults are those of a small model on an edge CPU that shares its cores: one intra-op thread,
     no spinning (spinning threads of several sessions steal each other's cores), every graph
@@ -64,6 +98,7 @@ def open_graph(
     """
     if isinstance(graph, Path) and not graph.is_file():
         raise EngineError(f"{graph}: there is no such graph file; check the folder")
+    what = name or (str(graph) if isinstance(graph, Path) else "the graph")
     library = onnxruntime()
     options = library.SessionOptions()
     options.intra_op_num_threads = threads
@@ -86,15 +121,14 @@ def open_graph(
         session = library.InferenceSession(
             graph if isinstance(graph, bytes) else str(graph), options, providers=named
         )
-    except Exception as error:  # it raises classes of its own, without a common base
+    except Exception as error:
         asked = ", ".join(p if isinstance(p, str) else p[0] for p in providers)
-        what = name or (str(graph) if isinstance(graph, Path) else "the graph")
         raise EngineError(
             f"{what}: ONNX Runtime {library.__version__} cannot load this graph with {asked}: "
             f"{error}"
         ) from error
     session.disable_fallback()
-    return session
+    return Graph(what, session)
 
 
 def available_providers() -> list[str]:

@@ -70,10 +70,10 @@ class SpeechToText:
         self._encoder = open_graph(folder / _ENCODER, threads=threads)
         self._decoder = open_graph(folder / _DECODER, threads=threads)
         self._caches = [
-            i.name for i in self._decoder.get_inputs() if i.name.startswith("past_key_values")
+            i.name for i in self._decoder.inputs if i.name.startswith("past_key_values")
         ]
         self._presents = [name.replace("past_key_values", "present") for name in self._caches]
-        first = next(i for i in self._decoder.get_inputs() if i.name == self._caches[0])
+        first = next(i for i in self._decoder.inputs if i.name == self._caches[0])
         self._empty_cache = np.zeros((1, first.shape[1], 0, first.shape[3]), dtype=np.float32)
 
     def transcribe(self, samples: npt.ArrayLike) -> Transcript:

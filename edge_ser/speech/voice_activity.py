@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
 from edge_ser.media.clip import Samples
-from edge_ser.runtime.onnxruntime_sessions import open_graph
+from edge_ser.runtime.onnxruntime_sessions import Graph, open_graph
 
 FRAME: Final = 512
 """Samples that one probability stands for: 32 ms."""
@@ -86,8 +86,8 @@ class VoiceActivity:
 
 
 @cache
-def _opened() -> Any:
-    """The detector's session: any number of streams may run it at once."""
+def _opened() -> Graph:
+    """The detector: any number of streams may run it at once."""
     return open_graph(_WEIGHTS)
 
 

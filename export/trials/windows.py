@@ -151,11 +151,11 @@ class WindowReader:
             absent.setdefault("text", "no transcript")
         else:
             tokens = self._text(window.words)
-            if tokens.input_ids is None or tokens.attention_mask is None:
+            given = tokens.tensors()
+            if given is None:
                 absent["text"] = tokens.reason or "no words"
             else:
-                tensors["input_ids"] = tokens.input_ids
-                tensors["attention_mask"] = tokens.attention_mask
+                tensors.update(given)
         if window.face is not None:
             tensors["faces"] = face_tensor(window.face, self._video_config)[None]
         elif faces is not None and window.frames:

@@ -64,9 +64,10 @@ class FeatureReader:
             MediaError: nothing of the text can be used.
         """
         tokens = self._text(item.text or item.transcript or "")
-        if tokens.input_ids is None or tokens.attention_mask is None:
+        tensors = tokens.tensors()
+        if tensors is None:
             raise MediaError(f"{item.name} cannot be used: {tokens.reason}")
-        return {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
+        return tensors
 
     def picture(self, item: Item) -> Tensors:
         """``faces`` of a picture of a face, and ``image``: that face in a larger picture."""

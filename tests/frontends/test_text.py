@@ -55,8 +55,10 @@ def test_words_become_ids_without_padding(frontend: TextFrontend) -> None:
     assert tokens.input_ids is not None
     assert tokens.input_ids.dtype == np.int64
     assert tokens.input_ids.tolist() == [[1, 3, 4, 5, 6, 2]]
-    assert tokens.attention_mask is not None
-    assert tokens.attention_mask.tolist() == [[1] * 6]
+    tensors = tokens.tensors()
+    assert tensors is not None
+    assert tensors["input_ids"] is tokens.input_ids
+    assert tensors["attention_mask"].tolist() == [[1] * 6]
     assert (tokens.reason, tokens.notes) == (None, ())
 
 
@@ -80,7 +82,7 @@ def test_composed_and_decomposed_letters_are_the_same(frontend: TextFrontend) ->
 def test_what_says_nothing_is_absent(frontend: TextFrontend, words: str, reason: str) -> None:
     tokens = frontend(words)
     assert tokens.input_ids is None
-    assert tokens.attention_mask is None
+    assert tokens.tensors() is None
     assert tokens.reason == reason
 
 

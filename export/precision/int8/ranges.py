@@ -115,15 +115,9 @@ class _observed:  # noqa: N801 - used as a function
                 model.graph.output.append(value)
         self._names = [n for n in names if n not in self._inputs]
         self._session = open_graph(model.SerializeToString(), f"graph {model.graph.name!r}")
-        self._graph = model.graph.name
 
     def __call__(self, sample: Sample) -> dict[str, npt.NDArray[Any]]:
-        try:
-            values = self._session.run(self._names, dict(sample)) if self._names else []
-        except Exception as error:
-            raise EngineError(
-                f"graph {self._graph!r} does not run on a calibration sample: {error}"
-            ) from error
+        values = self._session.run(self._names, sample) if self._names else []
         found = dict(zip(self._names, values, strict=True))
         found.update({name: np.asarray(sample[name]) for name in self._inputs})
         return {name: value for name, value in found.items() if value.size}

@@ -139,11 +139,12 @@ class TextTokens:
             MediaError: if nothing of the text can be used.
         """
         tokens = self._frontend(words)
-        if tokens.input_ids is None or tokens.attention_mask is None:
+        tensors = tokens.tensors()
+        if tensors is None:
             raise MediaError(f"{words!r} cannot be used: {tokens.reason}")
         with torch.inference_mode():
             encoded = self._text(
-                torch.from_numpy(tokens.input_ids), torch.from_numpy(tokens.attention_mask)
+                torch.from_numpy(tensors["input_ids"]), torch.from_numpy(tensors["attention_mask"])
             )[0]
         return half(encoded.numpy())
 

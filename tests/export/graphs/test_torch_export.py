@@ -236,5 +236,5 @@ def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:
     for work in (store_half, quantize_dynamic):
         with pytest.raises(EngineError, match=r"bad\.onnx"):
             work(bad, tmp_path / "out.onnx")
-    with pytest.raises(EngineError, match="cannot run"):
+    with pytest.raises(EngineError, match=r"bad\.onnx.*cannot load"):
         run_graph(bad, [{}])

@@ -18,13 +18,10 @@ def test_tokens_are_those_of_the_runtime() -> None:
     text = open_text(str(bundle.folder))
     assert isinstance(text, TextGraph)
     words = TextFrontend(bundle.manifest.frontend.text, text.tokenizer_file)("What a lovely day!")
-    assert words.input_ids is not None
-    assert words.attention_mask is not None
-    tokens = text(torch.from_numpy(words.input_ids), torch.from_numpy(words.attention_mask))
-    session = open_session(bundle.graph_path("text"))
-    expected = session.run({"input_ids": words.input_ids, "attention_mask": words.attention_mask})[
-        "text_tokens"
-    ]
+    tensors = words.tensors()
+    assert tensors is not None
+    tokens = text(*(torch.from_numpy(tensors[name]) for name in ("input_ids", "attention_mask")))
+    expected = open_session(bundle.graph_path("text")).run(tensors)["text_tokens"]
     assert np.array_equal(tokens.numpy(), expected)
 
 
