@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,8 @@ from edge_ser.bundles.loading import Bundle
 from edge_ser.clock import MonotonicClock, StreamClock
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
-from edge_ser.media.arrays import HIGHEST_RATE, LOWEST_RATE
-from edge_ser.media.clip import Samples
-from edge_ser.media.samples import mono_full_scale
+from edge_ser.media.arrays import checked_form
+from edge_ser.media.samples import checked_rate, mono_full_scale
 from edge_ser.result import LiveDecision, StreamHealth
 from edge_ser.runtime.closing import ClosedOnExit
 from edge_ser.speaker.profile import Profile
@@ -182,17 +181,13 @@ class EmotionStream(ClosedOnExit):
         Raises:
             MediaError: if samples or rate are of a type or shape that no sound has.
         """
-        mono = _mono(samples)
-        if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
-            raise MediaError(
-                f"sample_rate must lie between {LOWEST_RATE} and {HIGHEST_RATE} Hz, "
-                f"not {sample_rate}"
-            )
+        # The values are looked at where they are heard.
+        mono, rate = mono_full_scale(checked_form(samples)), checked_rate(sample_rate)
         if len(mono) == 0:
             return not self.closed
-        duration = len(mono) * SAMPLE_RATE // sample_rate
+        duration = len(mono) * SAMPLE_RATE // rate
         stamp = self._stamp(capture_time, duration)
-        chunk = Chunk(mono, stamp, int(sample_rate))
+        chunk = Chunk(mono, stamp, rate)
         self._clock.saw(chunk.end)
         return self._inbox.put_audio(chunk, timeout)
 
@@ -379,13 +374,3 @@ class EmotionStream(ClosedOnExit):
             if profile is not None:
                 self.adapt_to(profile)
         conversation.enrolment = self._enrolments[0] if self._enrolments else None
-
-
-def _mono(samples: npt.ArrayLike) -> Samples:
-    """Check the form of samples and give a mono float32 copy, [n]; values are not looked at."""
-    values: npt.NDArray[Any] = np.asarray(samples)
-    if values.dtype not in (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int16)):
-        raise MediaError(f"samples must be float32, float64 or int16, not {values.dtype}")
-    if values.ndim not in (1, 2) or (values.ndim == 2 and not 1 <= values.shape[1] <= 64):
-        raise MediaError(f"samples must have the shape (n,) or (n, channels), not {values.shape}")
-    return mono_full_scale(values)

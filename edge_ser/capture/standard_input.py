@@ -13,7 +13,7 @@ from edge_ser.capture.sources import LiveSource, Sink
 from edge_ser.clock import monotonic_samples
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError, ConfigError
-from edge_ser.media.arrays import HIGHEST_RATE, LOWEST_RATE
+from edge_ser.media.samples import HIGHEST_RATE, LOWEST_RATE
 
 PcmFormat = Literal["s16le", "f32le"]
 """Names as FFmpeg and ALSA have them."""

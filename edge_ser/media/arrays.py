@@ -11,9 +11,7 @@ import numpy.typing as npt
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import MediaError
 from edge_ser.media.clip import MemoryClip, Samples, VideoFrame
-from edge_ser.media.samples import HIGHEST_RATE, LOWEST_RATE, mono_full_scale, resampler_from
-
-__all__ = ["HIGHEST_RATE", "LOWEST_RATE", "checked_samples", "clip_from_arrays", "mono_at_16_khz"]
+from edge_ser.media.samples import LOUDEST, checked_rate, mono_full_scale, resampler_from
 
 # More channels than any recorder has: the axes are swapped.
 _MOST_CHANNELS = 64
@@ -29,9 +27,6 @@ _HOW_TO_SCALE = {
     "int8": ": divide by 128 as float32",
     "float16": ": convert to float32",
 }
-
-# Floating-point sound far above full scale is 16-bit sound that was not divided by 32768.
-_LOUDEST = 16.0
 
 
 def clip_from_arrays(
@@ -69,7 +64,9 @@ def mono_at_16_khz(samples: npt.ArrayLike, sample_rate: int | None) -> Samples:
     Raises:
         MediaError: as `clip_from_arrays`.
     """
-    rate = _checked_rate(sample_rate)
+    if sample_rate is None:
+        raise MediaError("samples need their sample_rate in Hz")
+    rate = checked_rate(sample_rate)
     values = checked_samples(samples)
     mono = mono_full_scale(values)
     if rate == SAMPLE_RATE:
@@ -78,11 +75,11 @@ def mono_at_16_khz(samples: npt.ArrayLike, sample_rate: int | None) -> Samples:
     return resampled
 
 
-def checked_samples(samples: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Give samples as an array of a type, a shape and with values that are sound.
+def checked_form(samples: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Give samples, also none, as an array of a type and a shape that sound has.
 
     Raises:
-        MediaError: if they are not; the message names the first sample that is NaN or infinite.
+        MediaError: if they have another.
     """
     values = as_array("samples", samples)
     if values.dtype not in (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int16)):
@@ -92,13 +89,25 @@ def checked_samples(samples: npt.ArrayLike) -> npt.NDArray[Any]:
         )
     if values.ndim not in (1, 2):
         raise MediaError(f"samples must have the shape (n,) or (n, channels), not {values.shape}")
-    if values.size == 0:
+    if values.shape[1:] == (0,):
         raise MediaError(f"samples are empty: their shape is {values.shape}")
     if values.ndim == 2 and values.shape[1] > _MOST_CHANNELS:
         raise MediaError(
             f"samples of the shape {values.shape} would have {values.shape[1]} channels: give "
             "(n, channels), so transpose them"
         )
+    return values
+
+
+def checked_samples(samples: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Give samples as an array of a type, a shape and with values that are sound.
+
+    Raises:
+        MediaError: if they are not; the message names the first sample that is NaN or infinite.
+    """
+    values = checked_form(samples)
+    if values.size == 0:
+        raise MediaError(f"samples are empty: their shape is {values.shape}")
     if values.dtype == np.int16:
         return values
     broken = ~np.isfinite(values)
@@ -110,7 +119,7 @@ def checked_samples(samples: npt.ArrayLike) -> npt.NDArray[Any]:
             f"({np.count_nonzero(broken)} of {values.size} are not)"
         )
     peak = float(np.abs(values).max())
-    if peak > _LOUDEST:
+    if peak > LOUDEST:
         bits = next((b for b in (16, 24, 32) if peak <= 2.0 ** (b - 1)), None)
         advice = f": divide {bits}-bit values by {2 ** (bits - 1)}" if bits else ""
         raise MediaError(
@@ -137,22 +146,6 @@ def as_array(name: str, values: Any) -> npt.NDArray[Any]:
     if array.dtype == object:
         raise MediaError(f"{name} must have one type and rows of one length, not {array.dtype}")
     return array
-
-
-def _checked_rate(sample_rate: int | None) -> int:
-    if sample_rate is None:
-        raise MediaError("samples need their sample_rate in Hz")
-    number = isinstance(sample_rate, (int, float, np.integer, np.floating))
-    whole = number and not isinstance(sample_rate, bool) and float(sample_rate).is_integer()
-    if not whole:
-        swapped = ": give (samples, rate), in this order" if np.ndim(sample_rate) else ""
-        shown = type(sample_rate).__name__ if np.ndim(sample_rate) else repr(sample_rate)
-        raise MediaError(f"sample_rate must be a whole number of Hz, not {shown}{swapped}")
-    if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
-        raise MediaError(
-            f"sample_rate must lie between {LOWEST_RATE} and {HIGHEST_RATE} Hz, not {sample_rate}"
-        )
-    return int(sample_rate)
 
 
 def _pictures(

@@ -9,6 +9,7 @@ import numpy as np
 
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.media.clip import Samples
+from edge_ser.media.samples import LOUDEST, resampler_from
 from edge_ser.streaming.inbox import Chunk
 from edge_ser.streaming.tally import Tally
 
@@ -17,7 +18,6 @@ GAP: Final = SAMPLE_RATE
 the clock estimate confirms it, because it may be jitter."""
 
 _JITTER = SAMPLE_RATE // 25
-_LOUDEST = 16.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +90,8 @@ class AudioIntake:
         return True
 
     def _resampled(self, chunk: Chunk, skipped: int) -> Piece:
-        from edge_ser.kernels import Resampler, ResamplerOptions
-
         if self._resampler is None:
-            rates = ResamplerOptions(source_rate=chunk.sample_rate, target_rate=SAMPLE_RATE)
-            self._resampler = Resampler(rates)
+            self._resampler = resampler_from(chunk.sample_rate)
         # The resampler holds a little back: its output begins before the chunk does.
         begin = self._taken * SAMPLE_RATE // chunk.sample_rate
         samples: Samples = self._resampler.accept(chunk.samples)
@@ -105,4 +102,4 @@ class AudioIntake:
 
 
 def _usable(samples: Samples) -> bool:
-    return bool(np.isfinite(samples).all()) and float(np.abs(samples).max(initial=0)) <= _LOUDEST
+    return bool(np.isfinite(samples).all()) and float(np.abs(samples).max(initial=0)) <= LOUDEST

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.errors import MediaError
 from edge_ser.export.data.items import Item, content
+from edge_ser.export.data.picture_decoding import decoded_grey, scaled_face
 from edge_ser.export.examples.picture_augmentation import PictureAugmentation, augment_picture
 
 FACE_SIDE: Final = 112
@@ -41,12 +40,7 @@ def grey_picture(data: bytes, name: str) -> npt.NDArray[np.float32]:
     Raises:
         MediaError: if it cannot be decoded.
     """
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if decoded is None:
-        raise MediaError(f"{name} is no picture that can be decoded")
-    method = cv2.INTER_CUBIC if max(decoded.shape) < FACE_SIDE else cv2.INTER_AREA
-    scaled = cv2.resize(decoded, (FACE_SIDE, FACE_SIDE), interpolation=method)
-    return np.asarray(scaled, np.float32)
+    return scaled_face(decoded_grey(data, name), FACE_SIDE)
 
 
 def item_generator(name: str, number: int) -> np.random.Generator:

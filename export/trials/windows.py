@@ -19,6 +19,7 @@ from edge_ser.bundles.schema import VideoFrontendConfig
 from edge_ser.constants import SAMPLE_RATE, Modality
 from edge_ser.errors import MediaError
 from edge_ser.export.data.items import Item, content
+from edge_ser.export.data.picture_decoding import decoded_rgb, scaled_face
 from edge_ser.frontends.audio import AudioFrontend
 from edge_ser.frontends.level import why_unheard
 from edge_ser.frontends.text import TextFrontend
@@ -77,7 +78,7 @@ class WindowReader:
         if item.kind == "text":
             return ClipWindow(words=item.text or "")
         if item.kind == "picture":
-            return ClipWindow(face=_picture(content(item), item.name))
+            return ClipWindow(face=decoded_rgb(content(item), item.name))
         if item.path is None:
             raise MediaError(f"{item.name} is no recording")
         with open_clip(item.path) as clip:
@@ -181,17 +182,7 @@ class WindowReader:
 
 def face_tensor(face: Picture, config: VideoFrontendConfig) -> npt.NDArray[np.float32]:
     """A picture that is a face as the runtime's crops are: float32 [3, side, side], 0 to 255."""
-    side = config.face_size
     picture = face
     if config.grey:
         picture = np.repeat(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
-    method = cv2.INTER_CUBIC if max(face.shape[:2]) < side else cv2.INTER_AREA
-    scaled = cv2.resize(picture, (side, side), interpolation=method)
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1), np.float32)
-
-
-def _picture(data: bytes, name: str) -> Picture:
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if decoded is None:
-        raise MediaError(f"{name} is no picture that can be decoded")
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.ascontiguousarray(scaled_face(picture, config.face_size).transpose(2, 0, 1))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from edge_ser.errors import ConfigError, MediaError
+from edge_ser.errors import ConfigError
 from edge_ser.export.data.items import DataSet, Item, content, content_hash
+from edge_ser.export.data.picture_decoding import decoded_grey, scaled_face
 from edge_ser.export.data.pictures import without_duplicates
 from edge_ser.export.examples.picture_augmentation import PictureAugmentation, augment_picture
 
@@ -80,7 +80,7 @@ class FaceBatches:
         unknown = sorted({item.label for item in items} - set(labels))
         if unknown:
             raise ConfigError(f"pictures carry labels that are not trained: {', '.join(unknown)}")
-        self._pictures = [_decode(item) for item in items]
+        self._pictures = [decoded_grey(content(item), item.name) for item in items]
         self.labels = np.asarray([list(labels).index(item.label) for item in items], np.int64)
         self._batch_size = batch_size
         self._augmentation = augmentation
@@ -121,11 +121,7 @@ class FaceBatches:
         self._position = self._reached = int(state["position"])
 
     def _face(self, index: int, epoch: int) -> npt.NDArray[np.float32]:
-        picture = self._pictures[index]
-        method = cv2.INTER_CUBIC if max(picture.shape) < FACE_SIDE else cv2.INTER_AREA
-        face = np.asarray(
-            cv2.resize(picture, (FACE_SIDE, FACE_SIDE), interpolation=method), np.float32
-        )
+        face = scaled_face(self._pictures[index], FACE_SIDE)
         if self._augmentation is None:
             return face
         generator = np.random.default_rng([self._seed, epoch, index])
@@ -143,10 +139,3 @@ def _erase(
     top, left = generator.integers(0, face.shape[0] - side, 2)
     face[top : top + side, left : left + side] = face.mean()
     return face
-
-
-def _decode(item: Item) -> npt.NDArray[np.uint8]:
-    decoded = cv2.imdecode(np.frombuffer(content(item), np.uint8), cv2.IMREAD_GRAYSCALE)
-    if decoded is None:
-        raise MediaError(f"{item.name} is no picture that can be decoded")
-    return np.asarray(decoded, np.uint8)
