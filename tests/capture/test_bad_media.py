@@ -73,7 +73,7 @@ def test_addresses_and_impossible_names(name: str) -> None:
 
 
 def test_what_is_no_path() -> None:
-    with pytest.raises(MediaError, match="not by int"):
+    with pytest.raises(MediaError, match="not int"):
         open_clip(3)  # type: ignore[arg-type]
 
 
