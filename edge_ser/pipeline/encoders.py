@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_ser.bundles.loading import Bundle
-from edge_ser.bundles.schema import GraphName
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.frontends.audio import AcousticFeatures, AudioFrontend
 from edge_ser.frontends.audio_stream import AudioFeatureStream
@@ -20,10 +19,8 @@ from edge_ser.frontends.video import FaceFrontend
 from edge_ser.media.media import VideoFrame
 from edge_ser.pipeline.fusion import Fusion
 from edge_ser.pipeline.timing import StageTimer
-from edge_ser.runtime.backend import is_tensorrt, open_session
-from edge_ser.runtime.engine_cache import EngineCache
-from edge_ser.runtime.session import FloatTensor, Session
-from edge_ser.runtime.shape_profiles import graph_shapes
+from edge_ser.runtime.bundle_sessions import open_graphs
+from edge_ser.runtime.session import FloatTensor
 
 
 @dataclass(frozen=True)
@@ -67,33 +64,18 @@ class Encoders:
         """
         manifest = bundle.manifest
         with ExitStack() as stack:
-
-            def opened(name: GraphName) -> Session:
-                entry = manifest.graphs[name]
-                session = open_session(
-                    bundle.graph_path(name),
-                    entry.inputs,
-                    entry.outputs,
-                    backend=backend,
-                    threads=threads,
-                    cache=EngineCache(),
-                    sha256=entry.sha256,
-                    shapes=graph_shapes(manifest, name) if is_tensorrt(backend) else None,
-                )
-                stack.callback(session.close)
-                return session
-
-            self._acoustic = opened("acoustic")
-            self._text = opened("text")
-            self._face = opened("face")
-            self.fusion = Fusion(opened("fusion"), manifest.calibration, len(manifest.labels))
+            graphs = open_graphs(bundle, backend, stack, threads=threads)
+            self._acoustic, self._text, self._face = (
+                graphs[m] for m in ("acoustic", "text", "face")
+            )
+            self.fusion = Fusion(graphs["fusion"], manifest.calibration, len(manifest.labels))
             self._audio_config = manifest.frontend.audio
             self._audio_frontend = AudioFrontend(manifest.frontend.audio)
             self._text_frontend = TextFrontend(
                 manifest.frontend.text, bundle.path(manifest.tokenizer)
             )
             self._languages = manifest.frontend.text.languages
-            self._face_frontend = FaceFrontend(manifest.frontend.video, opened("detector"))
+            self._face_frontend = FaceFrontend(manifest.frontend.video, graphs["detector"])
             self._resources = stack.pop_all()
 
     def close(self) -> None:

@@ -20,8 +20,7 @@ from edge_ser.export.data.clip_set import ClipFeatures, graph_samples
 from edge_ser.export.precision.probe import probe_inputs
 from edge_ser.export.trials.answers import Predictions, clip_answers
 from edge_ser.export.variants.variant import Variant, bundle_of
-from edge_ser.runtime.backend import open_session
-from edge_ser.runtime.engine_cache import EngineCache
+from edge_ser.runtime.bundle_sessions import open_graphs
 from edge_ser.runtime.session import Session, Tensor
 from edge_ser.runtime.shape_profiles import graph_shapes
 
@@ -155,29 +154,14 @@ def _open(
     variant = report.variant
     kind = variant.backend.split(":")[0]
     derived, report.forced = bundle_of(bundle, variant, folder, calibration)
-    manifest = derived.manifest
     report.megabytes = sum(derived.graph_path(g).stat().st_size for g in GRAPHS) / 1e6
-    sessions: dict[GraphName, Session] = {}
     try:
-        for graph in GRAPHS:
-            entry = manifest.graphs[graph]
-            session = open_session(
-                derived.graph_path(graph),
-                entry.inputs,
-                entry.outputs,
-                variant.backend,
-                shapes=graph_shapes(manifest, graph),
-                cache=EngineCache() if kind.startswith("tensorrt") else None,
-                build_missing=True,
-            )
-            stack.callback(session.close)
-            sessions[graph] = session
+        return open_graphs(derived, variant.backend, stack, passing=True)
     except (EngineError, MissingExtraError) as error:
         if kind == "onnxruntime" and variant.backend == kind:
             raise
         report.not_run = str(error)
         return None
-    return sessions
 
 
 def _samples(

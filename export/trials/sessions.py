@@ -13,15 +13,14 @@ from typing import Any
 import edge_ser._kernels as kernels
 from edge_ser import __version__
 from edge_ser.bundles.loading import Bundle
-from edge_ser.bundles.schema import GRAPHS, GraphName
+from edge_ser.bundles.schema import GraphName
 from edge_ser.export.variants.variant import Variant, bundle_of, check_precision
 from edge_ser.frontends.video import FaceFrontend
-from edge_ser.runtime.backend import check_backend, is_tensorrt, open_session
+from edge_ser.runtime.backend import check_backend
+from edge_ser.runtime.bundle_sessions import open_graphs
 from edge_ser.runtime.closing import ClosedOnExit
-from edge_ser.runtime.engine_cache import EngineCache
 from edge_ser.runtime.onnxruntime_sessions import onnxruntime
 from edge_ser.runtime.session import Session
-from edge_ser.runtime.shape_profiles import graph_shapes
 
 
 class VariantSessions(ClosedOnExit):
@@ -82,22 +81,7 @@ class VariantSessions(ClosedOnExit):
             MissingExtraError: what makes the precision or runs the backend is not installed.
         """
         derived = self._ready if self._ready is not None else self._written()
-        manifest, backend = derived.manifest, self.variant.backend
-        opened: dict[GraphName, Session] = {}
-        for graph in GRAPHS:
-            entry = manifest.graphs[graph]
-            session = open_session(
-                derived.graph_path(graph),
-                entry.inputs,
-                entry.outputs,
-                backend,
-                shapes=graph_shapes(manifest, graph),
-                cache=EngineCache() if is_tensorrt(backend) else None,
-                build_missing=True,
-            )
-            self._stack.callback(session.close)
-            opened[graph] = session
-        return opened
+        return open_graphs(derived, self.variant.backend, self._stack, passing=True)
 
     def _written(self) -> Bundle:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-ser-")))

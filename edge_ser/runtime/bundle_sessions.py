@@ -1,0 +1,49 @@
+"""All graphs of a bundle, opened at once."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from edge_ser.bundles.loading import Bundle
+from edge_ser.bundles.schema import GRAPHS, GraphName
+from edge_ser.runtime.backend import is_tensorrt, open_session
+from edge_ser.runtime.engine_cache import EngineCache
+from edge_ser.runtime.session import Session
+from edge_ser.runtime.shape_profiles import graph_shapes
+
+
+def open_graphs(
+    bundle: Bundle, backend: str, stack: ExitStack, *, threads: int = 1, passing: bool = False
+) -> dict[GraphName, Session]:
+    """Open every graph of a bundle.
+
+    Args:
+        bundle: a verified bundle.
+        backend: one of `edge_ser.runtime.backend.BACKENDS`.
+        stack: closes the sessions.
+        threads: threads that one run of a graph may use on the CPU.
+        passing: whether the bundle is there for a trial only: ONNX Runtime's optimised graphs are
+            not kept, and engines that are not in the cache are built.
+
+    Raises:
+        ConfigError: the backend's name is unknown.
+        MissingExtraError: what runs the backend is not installed.
+        EngineError: the backend cannot run a graph.
+    """
+    sessions: dict[GraphName, Session] = {}
+    for name in GRAPHS:
+        entry = bundle.manifest.graphs[name]
+        session = open_session(
+            bundle.graph_path(name),
+            entry.inputs,
+            entry.outputs,
+            backend,
+            threads=threads,
+            cache=None if passing else EngineCache(),
+            sha256=entry.sha256,
+            shapes=graph_shapes(bundle.manifest, name) if is_tensorrt(backend) else None,
+            build_missing=passing,
+        )
+        stack.callback(session.close)
+        sessions[name] = session
+    return sessions
