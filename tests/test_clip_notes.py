@@ -31,8 +31,8 @@ def _gap(time: float) -> bool:
 
 
 def test_a_gap_in_the_sound_is_noted(recognizer: EdgeRecognizer, recording: Recording) -> None:
-    clip = recording("gap.mkv", sound=tone(2.0), lost=_gap)
-    whole = recording("whole.mkv", sound=tone(2.0))
+    clip = recording("gap.mkv", audio=tone(2.0), lost=_gap)
+    whole = recording("whole.mkv", audio=tone(2.0))
     assert recognizer.recognize(whole).notes == ()
     decision = recognizer.recognize(clip)
     assert any("filled with silence" in note for note in decision.notes)
@@ -44,7 +44,7 @@ def test_a_gap_in_the_sound_is_noted(recognizer: EdgeRecognizer, recording: Reco
 def test_a_clip_that_was_cut_short_says_so_first(
     share: float, recognizer: EdgeRecognizer, recording: Recording
 ) -> None:
-    whole = recording("whole.flac", sound=tone(8.0), sound_codec="flac")
+    whole = recording("whole.flac", audio=tone(8.0), sound_codec="flac")
     cut = whole.with_name("cut.flac")
     cut.write_bytes(whole.read_bytes()[: round(whole.stat().st_size * share)])
     notes = recognizer.recognize(cut).notes
@@ -55,7 +55,7 @@ def test_a_clip_that_was_cut_short_says_so_first(
 def test_the_command_shows_notes_to_people_and_machines(
     recording: Recording, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clip = recording("gap.mkv", sound=tone(2.0), lost=_gap)
+    clip = recording("gap.mkv", audio=tone(2.0), lost=_gap)
     with pytest.raises(SystemExit, match="0"):
         main(["recognize", str(clip)])
     assert "note: the sound is interrupted" in " ".join(capsys.readouterr().out.split())
@@ -76,7 +76,7 @@ def test_words_behind_the_end_are_counted(recognizer: EdgeRecognizer) -> None:
 def test_an_unknown_json_beside_the_clip_is_named(
     recognizer: EdgeRecognizer, recording: Recording
 ) -> None:
-    clip = recording("clip.wav", sound=tone(1.0))
+    clip = recording("clip.wav", audio=tone(1.0))
     clip.with_suffix(".json").write_text('{"camera": 3}')
     text = recognizer.recognize(clip).modalities["text"]
     assert text.reason == "no transcript"

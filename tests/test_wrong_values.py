@@ -16,7 +16,7 @@ import edge_ser
 from edge_ser import EdgeRecognizer, EdgeSerError, clip_from_arrays, load_bundle, open_clip
 from edge_ser.media.media import read_clip
 
-SOUND = np.zeros(16000, np.float32)
+AUDIO = np.zeros(16000, np.float32)
 FRAMES = np.zeros((3, 48, 64, 3), np.uint8)
 Call = Callable[[EdgeRecognizer, Path], object]
 
@@ -46,15 +46,15 @@ def _frames(**changes: Any) -> Call:
 # fmt: off
 MISTAKES: dict[str, tuple[Call, str]] = {
     "rate before samples, as scipy gives it": (
-        lambda r, _: r.recognize((16000, SOUND)), r"give \(samples, rate\), in this order"),
-    "rate as text": (lambda r, _: r.recognize((SOUND, "16000")), "whole number of Hz, not '16000'"),
-    "rate as an array": (lambda r, _: r.recognize((SOUND, SOUND)), "whole number of Hz"),
-    "rate of a half": (lambda r, _: r.recognize((SOUND, 0.5)), "whole number of Hz"),
-    "rate of zero": (lambda r, _: r.recognize((SOUND, 0)), "between 1000 and 384000"),
-    "no rate": (lambda r, _: r.recognize((SOUND, None)), "need their sample_rate"),
-    "three values": (lambda r, _: r.recognize((SOUND, 16000, 1)), "not 3 values"),
-    "one value": (lambda r, _: r.recognize((SOUND,)), "not 1 values"),
-    "an array alone": (lambda r, _: r.recognize(SOUND), r"\(samples, rate\), not ndarray"),
+        lambda r, _: r.recognize((16000, AUDIO)), r"give \(samples, rate\), in this order"),
+    "rate as text": (lambda r, _: r.recognize((AUDIO, "16000")), "whole number of Hz, not '16000'"),
+    "rate as an array": (lambda r, _: r.recognize((AUDIO, AUDIO)), "whole number of Hz"),
+    "rate of a half": (lambda r, _: r.recognize((AUDIO, 0.5)), "whole number of Hz"),
+    "rate of zero": (lambda r, _: r.recognize((AUDIO, 0)), "between 1000 and 384000"),
+    "no rate": (lambda r, _: r.recognize((AUDIO, None)), "need their sample_rate"),
+    "three values": (lambda r, _: r.recognize((AUDIO, 16000, 1)), "not 3 values"),
+    "one value": (lambda r, _: r.recognize((AUDIO,)), "not 1 values"),
+    "an array alone": (lambda r, _: r.recognize(AUDIO), r"\(samples, rate\), not ndarray"),
     "a file in memory": (lambda r, _: r.recognize(io.BytesIO(b"RIFF")), "not BytesIO"),
     "bytes": (lambda r, _: r.recognize(b"RIFF"), "not bytes"),
     "nothing": (lambda r, _: r.recognize(None), "not NoneType"),
@@ -63,23 +63,23 @@ MISTAKES: dict[str, tuple[Call, str]] = {
     "rows of other lengths": (
         lambda r, _: r.recognize(([[0.0], [0.0, 1.0]], 16000)), "cannot be read as an array"),
     "32-bit whole numbers": (
-        lambda r, _: r.recognize((SOUND.astype(np.int32), 16000)), "divide by 2147483648"),
+        lambda r, _: r.recognize((AUDIO.astype(np.int32), 16000)), "divide by 2147483648"),
     "64-bit whole numbers": (
-        lambda r, _: r.recognize((SOUND.astype(np.int64), 16000)), "convert 16-bit values"),
+        lambda r, _: r.recognize((AUDIO.astype(np.int64), 16000)), "convert 16-bit values"),
     "8-bit sound": (
-        lambda r, _: r.recognize((SOUND.astype(np.uint8), 16000)), "subtract 128 and divide"),
+        lambda r, _: r.recognize((AUDIO.astype(np.uint8), 16000)), "subtract 128 and divide"),
     "16-bit values as floats": (
-        lambda r, _: r.recognize((SOUND + 20000, 16000)), "divide 16-bit values by 32768"),
+        lambda r, _: r.recognize((AUDIO + 20000, 16000)), "divide 16-bit values by 32768"),
     "24-bit values as floats": (
-        lambda r, _: r.recognize((SOUND + 5e6, 16000)), "divide 24-bit values by 8388608"),
+        lambda r, _: r.recognize((AUDIO + 5e6, 16000)), "divide 24-bit values by 8388608"),
     "32-bit values as floats": (
-        lambda r, _: r.recognize((SOUND + 2e9, 16000)), "divide 32-bit values by 2147483648"),
-    "values of no scale": (lambda r, _: r.recognize((SOUND + 1e30, 16000)), "full scale at 1"),
-    "not a number": (lambda r, _: r.recognize((SOUND * np.nan, 16000)), "must be finite"),
-    "no samples": (lambda r, _: r.recognize((SOUND[:0], 16000)), "samples are empty"),
+        lambda r, _: r.recognize((AUDIO + 2e9, 16000)), "divide 32-bit values by 2147483648"),
+    "values of no scale": (lambda r, _: r.recognize((AUDIO + 1e30, 16000)), "full scale at 1"),
+    "not a number": (lambda r, _: r.recognize((AUDIO * np.nan, 16000)), "must be finite"),
+    "no samples": (lambda r, _: r.recognize((AUDIO[:0], 16000)), "samples are empty"),
     "channels first": (
-        lambda r, _: r.recognize((SOUND[None].repeat(2, 0), 16000)), "transpose them"),
-    "three axes": (lambda r, _: r.recognize((SOUND[None, None], 16000)), "must have the shape"),
+        lambda r, _: r.recognize((AUDIO[None].repeat(2, 0), 16000)), "transpose them"),
+    "three axes": (lambda r, _: r.recognize((AUDIO[None, None], 16000)), "must have the shape"),
     "a folder": (lambda r, c: r.recognize(c.parent), "is a folder"),
     "no such file": (lambda r, c: r.recognize(c.with_name("none.wav")), "no such file"),
     "a transcript that is a number": (lambda r, c: r.recognize(c, 7), "not int"),
@@ -97,7 +97,7 @@ MISTAKES: dict[str, tuple[Call, str]] = {
     "an unknown backend": (lambda _r, _: EdgeRecognizer(backend="gpu"), "there is no backend"),
     "no such bundle": (lambda _r, c: load_bundle(c.with_name("none")), "does not exist"),
     "a file as bundle": (lambda _r, c: EdgeRecognizer(c), "is a file, not a folder"),
-    "open_clip of an array": (lambda _r, _: open_clip(SOUND), "not ndarray"),
+    "open_clip of an array": (lambda _r, _: open_clip(AUDIO), "not ndarray"),
     "open_clip of an address": (lambda _r, _: open_clip("https://a/b.mp4"), "is an address"),
     "pictures not a second": (
         lambda _r, c: read_clip(c, frames_per_second="5"), "frames_per_second must be"),

@@ -49,7 +49,7 @@ def read_words(recording: Path) -> Transcript:
 def write_conversation(target: Path, clips: Sequence[Path]) -> None:
     """Write the recording, and its words with their times beside it."""
     words: list[Word] = []
-    sound: list[npt.NDArray[np.float32]] = []
+    pieces: list[npt.NDArray[np.float32]] = []
     written = begin = 0
     with av.open(str(target), "w") as container:
         video = container.add_stream("libx264", rate=PICTURES_A_SECOND)
@@ -61,7 +61,7 @@ def write_conversation(target: Path, clips: Sequence[Path]) -> None:
             clip = read_clip(path, frames_per_second=float(PICTURES_A_SECOND))
             if clip.samples is None or not clip.frames:
                 raise SystemExit(f"{path} lacks sound or pictures")
-            sound.append(clip.samples)
+            pieces.append(clip.samples)
             words += [Word(w.text, begin + w.start, begin + w.end) for w in timed_words(path).words]
             begin += len(clip.samples)
             newest = 0
@@ -77,7 +77,7 @@ def write_conversation(target: Path, clips: Sequence[Path]) -> None:
         container.mux(video.encode(None))
         # As long as the pictures: a recording that is replayed again has no gap in its sound then.
         rest = max(written * SAMPLE_RATE // PICTURES_A_SECOND - begin, 0)
-        samples = np.clip(np.concatenate([*sound, np.zeros(rest, np.float32)]), -1, 1)
+        samples = np.clip(np.concatenate([*pieces, np.zeros(rest, np.float32)]), -1, 1)
         heard = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
         heard.sample_rate, heard.pts, heard.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
         container.mux(audio.encode(heard))

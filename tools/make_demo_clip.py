@@ -72,11 +72,11 @@ def main(target: Path) -> None:
             frame = av.VideoFrame.from_ndarray(picture(portrait, index / count), format="rgb24")
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-        sound = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-        sound.sample_rate = rate
-        sound.pts = 0
-        sound.time_base = Fraction(1, rate)
-        container.mux(audio.encode(sound))
+        recorded = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        recorded.sample_rate = rate
+        recorded.pts = 0
+        recorded.time_base = Fraction(1, rate)
+        container.mux(audio.encode(recorded))
         container.mux(audio.encode(None))
     write_atomically(target.with_suffix(".txt"), f"{SENTENCE}\n".encode())
 

@@ -98,8 +98,8 @@ class Disturber:
         def noise(window: ClipWindow, item: Item) -> ClipWindow:
             if window.samples is None:
                 return ClipWindow(absent=window.absent)
-            sound = window.samples.astype(np.float64)
-            noisy = sound + noise_at(sound, strength, self._generator(item, "noise", strength))
+            audio = window.samples.astype(np.float64)
+            noisy = audio + noise_at(audio, strength, self._generator(item, "noise", strength))
             return ClipWindow(samples=np.clip(noisy, -1.0, 1.0).astype(np.float32))
 
         def dim(window: ClipWindow, item: Item) -> ClipWindow:

@@ -185,10 +185,10 @@ def _utterances(
     progress: Progress,
 ) -> list[Utterance]:
     """The loudest 1.5 s of recordings, with the face tokens that belong to them."""
-    sounds = [i for i, kinds in enumerate(data.kinds) if "audio" in kinds]
-    if not sounds or not any("video" in kinds for kinds in data.kinds):
-        raise NoOffsetError("the data have no pictures" if sounds else "the data have no sound")
-    chosen = _chosen(data, sounds, count, seed)
+    with_audio = [i for i, kinds in enumerate(data.kinds) if "audio" in kinds]
+    if not with_audio or not any("video" in kinds for kinds in data.kinds):
+        raise NoOffsetError("the data have no pictures" if with_audio else "the data have no sound")
+    chosen = _chosen(data, with_audio, count, seed)
     faces: dict[int, list[Rows]] = defaultdict(list)
     if not data.paired:
         pictures = [i for i, kinds in enumerate(data.kinds) if "video" in kinds]

@@ -274,9 +274,9 @@ def _arrivals(
 ) -> list[tuple[int, Arrivals]]:
     """Everything that arrives, in its order; the camera is opened when the first sound is there."""
     found: list[tuple[int, int, Arrivals]] = []
-    sound = np.concatenate([u.samples for u in utterances])
-    for begin in range(0, len(sound), CHUNK):
-        samples = sound[begin : begin + CHUNK]
+    audio = np.concatenate([u.samples for u in utterances])
+    for begin in range(0, len(audio), CHUNK):
+        samples = audio[begin : begin + CHUNK]
         stamp = begin if aligned else begin + audio_late
         chunk = Chunk(samples, stamp, SAMPLE_RATE)
         found.append((begin + len(samples) + audio_late, 1, Arrivals((chunk,), None, ())))

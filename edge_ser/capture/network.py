@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from edge_ser.capture.sources import DeviceLostError, LiveSource, Sink
 from edge_ser.clock import monotonic_samples
 from edge_ser.errors import CaptureError, ConfigError
+from edge_ser.media.audio_track import frame_to_mono
 from edge_ser.media.clip import PictureSampler, check_positive
 from edge_ser.media.container import configure_decoder
 from edge_ser.media.packets import TICKS_A_SAMPLE, in_ticks
-from edge_ser.media.picture_track import believable_aspect, upright_rgb
-from edge_ser.media.sound_track import frame_to_mono
+from edge_ser.media.video_track import believable_aspect, upright_rgb
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtp", "udp", "srt", "tcp")
 """Addresses that are opened."""

@@ -19,7 +19,7 @@ from edge_ser.media.samples import mono_full_scale
 from edge_ser.result import LiveDecision
 from edge_ser.runtime.closing import ClosedOnExit
 
-SOUND: Final = "sound.wav"
+AUDIO: Final = "audio.wav"
 PICTURES: Final = "pictures"
 DECISIONS: Final = "decisions.jsonl"
 
@@ -27,7 +27,7 @@ DECISIONS: Final = "decisions.jsonl"
 class Recording(PassingSink, ClosedOnExit):
     """A sink that hands everything on to another and writes it down on the way.
 
-    The folder gets ``sound.wav`` (16-bit mono at the source's rate), ``pictures/<time>.jpg`` and
+    The folder gets ``audio.wav`` (16-bit mono at the source's rate), ``pictures/<time>.jpg`` and
     ``decisions.jsonl``, in which the words that counted stand; times are capture times in 16 kHz
     samples. Should the disk refuse, the stream goes on and `error` tells. A recording grows where
     it is, as no camera waits for a disk: of a process that is killed it holds what was written
@@ -46,7 +46,7 @@ class Recording(PassingSink, ClosedOnExit):
         Raises:
             ConfigError: if the folder cannot be used.
         """
-        if (folder / DECISIONS).exists() or (folder / SOUND).exists():
+        if (folder / DECISIONS).exists() or (folder / AUDIO).exists():
             raise ConfigError(f"{folder} holds a recording already; name another folder")
         try:
             fresh = not folder.exists()
@@ -60,7 +60,7 @@ class Recording(PassingSink, ClosedOnExit):
         super().__init__(sink)
         self._folder = folder
         self._lock = threading.Lock()
-        self._sound: wave.Wave_write | None = None
+        self._audio: wave.Wave_write | None = None
         self._rate = SAMPLE_RATE
         self._closed = False
         self.error: str | None = None
@@ -75,7 +75,7 @@ class Recording(PassingSink, ClosedOnExit):
         timeout: float = 0.0,
     ) -> bool:
         """Hand sound on and write it down; sound that changes its rate is no longer written."""
-        self._write(lambda: self._write_sound(np.asarray(samples), sample_rate))
+        self._write(lambda: self._write_audio(np.asarray(samples), sample_rate))
         return super().push_audio(samples, capture_time, sample_rate, timeout=timeout)
 
     def push_video(
@@ -97,8 +97,8 @@ class Recording(PassingSink, ClosedOnExit):
                 return
             self._closed = True
             self._decisions.close()
-            if self._sound is not None:
-                self._sound.close()
+            if self._audio is not None:
+                self._audio.close()
 
     def _write(self, work: Any) -> None:
         with self._lock:
@@ -109,20 +109,20 @@ class Recording(PassingSink, ClosedOnExit):
             except (OSError, wave.Error) as error:
                 self.error = f"the recording stopped: {error}"
 
-    def _write_sound(self, samples: npt.NDArray[Any], rate: int) -> None:
+    def _write_audio(self, samples: npt.NDArray[Any], rate: int) -> None:
         mono = mono_full_scale(samples)
-        if self._sound is None:
+        if self._audio is None:
             self._rate = rate
-            path = str(self._folder / SOUND)
-            self._sound = wave.open(path, "wb")  # noqa: SIM115 - it stays open until close
-            (self._folder / SOUND).chmod(0o600)
-            self._sound.setnchannels(1)
-            self._sound.setsampwidth(2)
-            self._sound.setframerate(rate)
+            path = str(self._folder / AUDIO)
+            self._audio = wave.open(path, "wb")  # noqa: SIM115 - it stays open until close
+            (self._folder / AUDIO).chmod(0o600)
+            self._audio.setnchannels(1)
+            self._audio.setsampwidth(2)
+            self._audio.setframerate(rate)
         if rate != self._rate:
             raise OSError(f"the sound changed from {self._rate} to {rate} Hz")
         clipped = np.clip(np.nan_to_num(mono), -1, 1) * 32767
-        self._sound.writeframes(clipped.astype("<i2").tobytes())
+        self._audio.writeframes(clipped.astype("<i2").tobytes())
 
     def _write_picture(self, frame: Picture, capture_time: int) -> None:
         import cv2

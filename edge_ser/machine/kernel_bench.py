@@ -60,7 +60,7 @@ _STEADY = 80  # samples over which resonances are held
 _VOICED, _HISSING = 0.65, 0.15  # of a syllable; the rest is pause
 
 
-def speech_like_sound(seconds: int) -> Samples:
+def speech_like_audio(seconds: int) -> Samples:
     """Return a deterministic sound: four syllables a second of voice, hiss and pause.
 
     A voice is the harmonics of a gliding pitch below 4 kHz, weighted by the resonances of vowels
@@ -85,16 +85,16 @@ def speech_like_sound(seconds: int) -> Samples:
     part = syllable % 1
     envelope = np.sin(np.pi * np.clip(part / _VOICED, 0, 1)) ** 0.5
     hiss = 0.08 * np.diff(noise, prepend=0) * ((part > _VOICED) & (part < _VOICED + _HISSING))
-    sound = voice * envelope + hiss + 1e-3 * noise
-    return np.asarray(0.5 * sound / np.abs(sound).max(), np.float32)
+    audio = voice * envelope + hiss + 1e-3 * noise
+    return np.asarray(0.5 * audio / np.abs(audio).max(), np.float32)
 
 
 def _optional(name: str) -> Any:
     return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
 
-def _chunks(sound: Samples) -> list[Samples]:
-    return [sound[at : at + CHUNK] for at in range(0, len(sound), CHUNK)]
+def _chunks(audio: Samples) -> list[Samples]:
+    return [audio[at : at + CHUNK] for at in range(0, len(audio), CHUNK)]
 
 
 def _streaming(kernel: Any, chunks: Sequence[Samples]) -> Run:
@@ -133,48 +133,48 @@ def _kaldi_mfcc(knf: Any, chunks: Sequence[Samples]) -> Run:
     return run
 
 
-def _mfcc_tasks(sound: Samples) -> list[Task]:
+def _mfcc_tasks(audio: Samples) -> list[Task]:
     whole = kernels.Mfcc(_mfcc_options())
-    frames = len(whole.compute(sound))
-    at_once: dict[str, Run] = {OURS: lambda: whole.compute(sound)}
-    streaming: dict[str, Run] = {OURS: _streaming(kernels.Mfcc(_mfcc_options()), _chunks(sound))}
+    frames = len(whole.compute(audio))
+    at_once: dict[str, Run] = {OURS: lambda: whole.compute(audio)}
+    streaming: dict[str, Run] = {OURS: _streaming(kernels.Mfcc(_mfcc_options()), _chunks(audio))}
     if librosa := _optional("librosa"):
         at_once["librosa"] = lambda: librosa.feature.mfcc(
-            y=sound, sr=SAMPLE_RATE, n_mfcc=13, n_mels=40, n_fft=512, win_length=400, hop_length=160
+            y=audio, sr=SAMPLE_RATE, n_mfcc=13, n_mels=40, n_fft=512, win_length=400, hop_length=160
         )
     if knf := _optional("kaldi_native_fbank"):
-        at_once["kaldi-native-fbank"] = _kaldi_mfcc(knf, [sound])
-        streaming["kaldi-native-fbank"] = _kaldi_mfcc(knf, _chunks(sound))
+        at_once["kaldi-native-fbank"] = _kaldi_mfcc(knf, [audio])
+        streaming["kaldi-native-fbank"] = _kaldi_mfcc(knf, _chunks(audio))
     return [
-        Task(f"MFCC-13, {len(sound) / SAMPLE_RATE:.0f} s at once", "frame", frames, at_once),
+        Task(f"MFCC-13, {len(audio) / SAMPLE_RATE:.0f} s at once", "frame", frames, at_once),
         Task("MFCC-13, chunks of 20 ms", "frame", frames, streaming),
     ]
 
 
-def _log_mel_tasks(sound: Samples) -> list[Task]:
+def _log_mel_tasks(audio: Samples) -> list[Task]:
     whisper = kernels.LogMel(kernels.MelOptions.whisper())
-    runs: dict[str, Run] = {OURS: lambda: whisper.compute(sound)}
+    runs: dict[str, Run] = {OURS: lambda: whisper.compute(audio)}
     if librosa := _optional("librosa"):
         runs["librosa"] = lambda: librosa.feature.melspectrogram(
-            y=sound, sr=SAMPLE_RATE, n_fft=400, hop_length=160, n_mels=80
+            y=audio, sr=SAMPLE_RATE, n_fft=400, hop_length=160, n_mels=80
         )
-    return [Task("Whisper log-mel, 80 bands, at once", "frame", len(sound) // 160, runs)]
+    return [Task("Whisper log-mel, 80 bands, at once", "frame", len(audio) // 160, runs)]
 
 
-def _pitch_task(sound: Samples) -> Task:
-    runs: dict[str, Run] = {OURS: _streaming(kernels.Pitch(), _chunks(sound))}
+def _pitch_task(audio: Samples) -> Task:
+    runs: dict[str, Run] = {OURS: _streaming(kernels.Pitch(), _chunks(audio))}
     if parselmouth := _optional("parselmouth"):
-        praat = parselmouth.Sound(sound.astype(np.float64), SAMPLE_RATE)
+        praat = parselmouth.Sound(audio.astype(np.float64), SAMPLE_RATE)
         runs["Praat AC (whole clip)"] = lambda: praat.to_pitch_ac(
             time_step=0.01, pitch_floor=50.0, pitch_ceiling=550.0
         )
-    return Task("pitch, chunks of 20 ms", "10 ms", len(sound) // 160, runs)
+    return Task("pitch, chunks of 20 ms", "10 ms", len(audio) // 160, runs)
 
 
-def _other_tasks(sound: Samples) -> list[Task]:
+def _other_tasks(audio: Samples) -> list[Task]:
     tasks: list[Task] = []
     for rate in (44100, 48000):
-        at_rate = np.resize(sound, SECONDS * rate)
+        at_rate = np.resize(audio, SECONDS * rate)
         resampler = kernels.Resampler(kernels.ResamplerOptions(source_rate=rate))
         runs: dict[str, Run] = {OURS: lambda r=resampler, x=at_rate: r.compute(x)}  # type: ignore[misc]
         if soxr := _optional("soxr"):
@@ -183,20 +183,20 @@ def _other_tasks(sound: Samples) -> list[Task]:
     return tasks
 
 
-def make_tasks(sound: Samples | None = None) -> list[Task]:
+def make_tasks(audio: Samples | None = None) -> list[Task]:
     """Return every task, with the implementations that are installed.
 
     Args:
-        sound: float32 [n], 16 kHz mono, at least a second; `speech_like_sound` if not given. The
+        audio: float32 [n], 16 kHz mono, at least a second; `speech_like_audio` if not given. The
             resampler always takes the latter.
     """
-    if sound is None:
-        sound = speech_like_sound(SECONDS)
+    if audio is None:
+        audio = speech_like_audio(SECONDS)
     return [
-        *_mfcc_tasks(sound),
-        *_log_mel_tasks(sound),
-        _pitch_task(sound),
-        *_other_tasks(sound),
+        *_mfcc_tasks(audio),
+        *_log_mel_tasks(audio),
+        _pitch_task(audio),
+        *_other_tasks(audio),
     ]
 
 
@@ -229,14 +229,14 @@ def recorded_samples(path: Path) -> Samples:
     return samples
 
 
-def report(rounds: int = 15, sound: Samples | None = None) -> dict[str, Any]:
+def report(rounds: int = 15, audio: Samples | None = None) -> dict[str, Any]:
     """Measure everything and return figures ready for JSON.
 
     `tasks` is a list of objects: `name`, `unit`, `microseconds` (median per unit, by
     implementation), `fastest` (the same of the fastest round), `speedups` (of edge-ser's median
-    over that of each other implementation). `sound`: see `make_tasks`.
+    over that of each other implementation). `audio`: see `make_tasks`.
     """
-    tasks = make_tasks(sound)
+    tasks = make_tasks(audio)
     for task in tasks:
         measure(task, rounds)
     return {

@@ -49,13 +49,13 @@ def clip_from_arrays(
     """
     if samples is None and frames is None:
         raise MediaError("neither samples nor frames were given")
-    sound = None if samples is None else mono_at_16_khz(samples, sample_rate)
+    audio = None if samples is None else mono_at_16_khz(samples, sample_rate)
     pictures = None if frames is None else _pictures(frames, frame_times)
-    end = 0 if sound is None else len(sound)
+    end = 0 if audio is None else len(audio)
     if pictures:
         step = pictures[-1].time - pictures[-2].time if len(pictures) > 1 else 1
         end = max(end, pictures[-1].time + step)
-    return MemoryClip(sound, pictures, duration=end)
+    return MemoryClip(audio, pictures, duration=end)
 
 
 def mono_at_16_khz(samples: npt.ArrayLike, sample_rate: int | None) -> Samples:

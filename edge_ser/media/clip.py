@@ -60,7 +60,7 @@ class Segment:
         return (self.stop - self.start) / SAMPLE_RATE
 
 
-class SoundTrack(Protocol):
+class AudioTrack(Protocol):
     """The sound of a clip, read once from its start to its end."""
 
     @property
@@ -74,7 +74,7 @@ class SoundTrack(Protocol):
         """Let go of the file."""
 
 
-class PictureTrack(Protocol):
+class VideoTrack(Protocol):
     """The sampled pictures of a clip, read once from its start to its end."""
 
     @property
@@ -173,7 +173,7 @@ class Clip(ClosedOnExit):
     @abstractmethod
     def _open_tracks(
         self, sampler: PictureSampler | None
-    ) -> tuple[SoundTrack | None, PictureTrack | None]:
+    ) -> tuple[AudioTrack | None, VideoTrack | None]:
         """Start reading the sound and, if there is a sampler, the pictures from the beginning."""
 
     def _after_reading(self, end: int) -> None:
@@ -182,13 +182,13 @@ class Clip(ClosedOnExit):
     def _segments(
         self, length: int, sampler: PictureSampler | None
     ) -> Generator[Segment, None, None]:
-        sound, pictures = self._open_tracks(sampler)
-        tracks = [t for t in (sound, pictures) if t is not None]
+        audio, pictures = self._open_tracks(sampler)
+        tracks = [t for t in (audio, pictures) if t is not None]
         try:
             start, ended = 0, False
             while not ended:
                 stop = start + length
-                samples, recorded = sound.read(stop) if sound else (_NO_SAMPLES, False)
+                samples, recorded = audio.read(stop) if audio else (_NO_SAMPLES, False)
                 frames = pictures.read(stop) if pictures else []
                 ends = [t.end for t in tracks]
                 last = max((e for e in ends if e is not None), default=0)
@@ -205,7 +205,7 @@ class Clip(ClosedOnExit):
 
 
 @dataclass(frozen=True, eq=False)
-class _MemorySound:
+class _MemoryAudio:
     samples: Samples
     position: list[int] = field(default_factory=lambda: [0])
 
@@ -222,7 +222,7 @@ class _MemorySound:
         pass
 
 
-class _MemoryPictures:
+class _MemoryVideo:
     def __init__(self, frames: tuple[VideoFrame, ...], end: int, sampler: PictureSampler) -> None:
         self.end = end
         self._waiting = deque(frames)
@@ -272,12 +272,12 @@ class MemoryClip(Clip):
 
     def _open_tracks(
         self, sampler: PictureSampler | None
-    ) -> tuple[SoundTrack | None, PictureTrack | None]:
+    ) -> tuple[AudioTrack | None, VideoTrack | None]:
         end = self.duration or 0
-        sound = _MemorySound(self.samples) if self.has_audio else None
+        audio = _MemoryAudio(self.samples) if self.has_audio else None
         if sampler is None or not self.has_video:
-            return sound, None
-        return sound, _MemoryPictures(self.frames, end, sampler)
+            return audio, None
+        return audio, _MemoryVideo(self.frames, end, sampler)
 
 
 _NO_SAMPLES: Samples = np.zeros(0, dtype=np.float32)

@@ -15,21 +15,21 @@ import numpy as np
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
 from edge_ser.media.arrays import clip_from_arrays
+from edge_ser.media.audio_track import FileAudioTrack
 from edge_ser.media.clip import (
     LONGEST_READ,
+    AudioTrack,
     Clip,
     MemoryClip,
     PictureSampler,
-    PictureTrack,
     Samples,
-    SoundTrack,
     Track,
     VideoFrame,
+    VideoTrack,
 )
 from edge_ser.media.container import configure_decoder, media_path, open_container, start_of
 from edge_ser.media.packets import PacketReader
-from edge_ser.media.picture_track import FilePictureTrack, believable_aspect
-from edge_ser.media.sound_track import FileSoundTrack
+from edge_ser.media.video_track import FileVideoTrack, believable_aspect
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -129,9 +129,9 @@ def read_clip(
                 )
             samples.append(segment.samples)
             frames.extend(segment.frames)
-        sound = np.concatenate(samples) if clip.has_audio else None
+        audio = np.concatenate(samples) if clip.has_audio else None
         return MemoryClip(
-            sound,
+            audio,
             tuple(frames) if clip.has_video else None,
             duration=stop,
             name=clip.name,
@@ -154,62 +154,62 @@ class MediaClip(Clip):
         self._path = path
         self._maximum_side = maximum_side
         self._threads = decoder_threads
-        self._sound: FileSoundTrack | None = None
-        self._pictures: FilePictureTrack | None = None
+        self._audio: FileAudioTrack | None = None
+        self._video: FileVideoTrack | None = None
         self._cut_short: str | None = None
         container = open_container(path)
         try:
             duration = _duration(container)
-            sound, no_audio = _choose(container, "audio")
-            picture, no_picture = _choose(container, "video")
+            audio, no_audio = _choose(container, "audio")
+            picture, no_video = _choose(container, "video")
         finally:
             container.close()
-        if sound is None and picture is None:
-            raise MediaError(f"{path} holds nothing to decode: {no_audio}; {no_picture}")
-        self._sound_index, self._picture_index = sound, picture
+        if audio is None and picture is None:
+            raise MediaError(f"{path} holds nothing to decode: {no_audio}; {no_video}")
+        self._audio_index, self._video_index = audio, picture
         absent: dict[Track, str] = {}
         if no_audio or not want_audio:
             absent["audio"] = no_audio or "its sound was not asked for"
-        if no_picture or not want_video:
-            absent["video"] = no_picture or "its pictures were not asked for"
+        if no_video or not want_video:
+            absent["video"] = no_video or "its pictures were not asked for"
         super().__init__(str(path), absent, duration)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was wrong with the clip but could be worked around, as far as it has been read."""
-        told = [w for t in (self._sound, self._pictures) if t is not None for w in t.warnings()]
+        told = [w for t in (self._audio, self._video) if t is not None for w in t.warnings()]
         return (*told, self._cut_short) if self._cut_short else tuple(told)
 
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
-        for track in (self._sound, self._pictures):
+        for track in (self._audio, self._video):
             if track is not None:
                 track.close()
 
     def _open_tracks(
         self, sampler: PictureSampler | None
-    ) -> tuple[SoundTrack | None, PictureTrack | None]:
+    ) -> tuple[AudioTrack | None, VideoTrack | None]:
         self.close()
         self._cut_short = None
-        self._sound = self._open_sound() if self.has_audio else None
+        self._audio = self._open_audio() if self.has_audio else None
         wanted = sampler if self.has_video else None
-        self._pictures = None if wanted is None else self._open_pictures(wanted)
-        return self._sound, self._pictures
+        self._video = None if wanted is None else self._open_video(wanted)
+        return self._audio, self._video
 
-    def _open_sound(self) -> FileSoundTrack:
+    def _open_audio(self) -> FileAudioTrack:
         container = open_container(self._path)
-        stream = container.streams[self._sound_index or 0]
+        stream = container.streams[self._audio_index or 0]
         configure_decoder(stream, self._threads, {})
-        return FileSoundTrack(PacketReader(container, stream), self._origin(container))
+        return FileAudioTrack(PacketReader(container, stream), self._origin(container))
 
-    def _open_pictures(self, sampler: PictureSampler) -> FilePictureTrack:
+    def _open_video(self, sampler: PictureSampler) -> FileVideoTrack:
         container = open_container(self._path)
-        stream: Any = container.streams[self._picture_index or 0]
+        stream: Any = container.streams[self._video_index or 0]
         rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
         abundant = rate >= _ABUNDANCE * sampler.frames_per_second
         options = {"skip_frame": "noref"} if abundant else {}
         configure_decoder(stream, self._threads, options)
-        return FilePictureTrack(
+        return FileVideoTrack(
             PacketReader(container, stream),
             self._origin(container),
             sampler,
@@ -220,21 +220,21 @@ class MediaClip(Clip):
 
     def _origin(self, container: InputContainer) -> int:
         """When the clip begins, on the file's clock: both tracks count, even if one is unwanted."""
-        indices = [i for i in (self._sound_index, self._picture_index) if i is not None]
+        indices = [i for i in (self._audio_index, self._video_index) if i is not None]
         return min(start_of(container.streams[i]) for i in indices)
 
     def _after_reading(self, end: int) -> None:
-        whole = self._pictures is not None or not self.has_video
+        whole = self._video is not None or not self.has_video
         if end == 0 and whole:
             raise MediaError(
                 f"nothing of {self._path} can be decoded: " + ("; ".join(self.warnings) or "empty")
             )
-        if self._sound is not None and not self._sound.end:
+        if self._audio is not None and not self._audio.end:
             self.absent["audio"] = "nothing of its sound can be decoded"
-        if self._pictures is not None and not self._pictures.end:
+        if self._video is not None and not self._video.end:
             self.absent["video"] = "none of its pictures can be decoded"
-        read_all = (self._sound_index is None or self._sound is not None) and (
-            self._picture_index is None or self._pictures is not None
+        read_all = (self._audio_index is None or self._audio is not None) and (
+            self._video_index is None or self._video is not None
         )
         if read_all and self.duration is not None and end < self.duration - _CUT_SHORT:
             self._cut_short = (

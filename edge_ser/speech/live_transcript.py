@@ -173,15 +173,15 @@ class TranscribingSink(PassingSink, ClosedOnExit):
         timeout: float = 0.0,
     ) -> bool:
         """Hand sound on, and listen to it."""
-        sound = np.asarray(samples)
+        audio = np.asarray(samples)
         if capture_time is None:
-            capture_time = monotonic_samples() - len(sound) * SAMPLE_RATE // sample_rate
-        taken = super().push_audio(sound, capture_time, sample_rate, timeout=timeout)
+            capture_time = monotonic_samples() - len(audio) * SAMPLE_RATE // sample_rate
+        taken = super().push_audio(audio, capture_time, sample_rate, timeout=timeout)
         if taken and not self._closed:
             try:
-                self._chunks.put((sound.copy(), capture_time, sample_rate), timeout=timeout or 0.0)
+                self._chunks.put((audio.copy(), capture_time, sample_rate), timeout=timeout or 0.0)
             except queue.Full:
-                self.dropped_samples += len(sound)
+                self.dropped_samples += len(audio)
         return taken
 
     def close(self) -> None:

@@ -85,10 +85,10 @@ class SpeechToText:
         Raises:
             MediaError: if the samples are not sound.
         """
-        sound = full_scale(checked_samples(samples))
-        if sound.ndim != 1:
-            raise MediaError(f"speech to text takes mono sound, not the shape {sound.shape}")
-        return self._transcript(iter([sound]))
+        audio = full_scale(checked_samples(samples))
+        if audio.ndim != 1:
+            raise MediaError(f"speech to text takes mono sound, not the shape {audio.shape}")
+        return self._transcript(iter([audio]))
 
     def transcribe_clip(self, clip: Clip) -> Transcript:
         """Transcribe the sound of a clip, a piece in memory at a time.
@@ -104,10 +104,10 @@ class SpeechToText:
         text = self._text(span.samples)
         return _timed(text.split(), span)
 
-    def _transcript(self, sound: Iterator[Samples]) -> Transcript:
+    def _transcript(self, audio: Iterator[Samples]) -> Transcript:
         segmenter = SpeechSegmenter()
         words: list[Word] = []
-        for samples in sound:
+        for samples in audio:
             for span in segmenter.accept(samples):
                 words += self.words(span)
         for span in segmenter.finish():

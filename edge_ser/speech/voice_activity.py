@@ -55,10 +55,10 @@ class VoiceActivity:
 
         Frame k covers the samples 512 * k to 512 * (k + 1) of the stream.
         """
-        sound = np.concatenate([self._rest, samples.astype(np.float32, copy=False)])
-        whole = len(sound) // FRAME * FRAME
-        self._rest = sound[whole:].copy()
-        frames = sound[:whole].reshape(-1, FRAME)
+        audio = np.concatenate([self._rest, samples.astype(np.float32, copy=False)])
+        whole = len(audio) // FRAME * FRAME
+        self._rest = audio[whole:].copy()
+        frames = audio[:whole].reshape(-1, FRAME)
         found = [
             self._block(frames[i : i + _LARGEST_CALL]) for i in range(0, len(frames), _LARGEST_CALL)
         ]
@@ -161,7 +161,7 @@ class SpeechSegmenter:
         """Start over with an empty stream at sample 0."""
         self._activity.reset()
         # The kept sound and, for each whole frame of it, the probability; both from _first on.
-        self._sound: Samples = np.zeros(0, dtype=np.float32)
+        self._audio: Samples = np.zeros(0, dtype=np.float32)
         self._probabilities: list[float] = []
         self._first = 0
         self._judged = 0
@@ -177,7 +177,7 @@ class SpeechSegmenter:
 
     def accept(self, samples: Samples) -> list[SpeechSpan]:
         """Take sound, float32 [n] at 16 kHz; give the spans that ended."""
-        self._sound = np.concatenate([self._sound, samples.astype(np.float32, copy=False)])
+        self._audio = np.concatenate([self._audio, samples.astype(np.float32, copy=False)])
         self._probabilities += [float(p) for p in self._activity.accept(samples)]
         return self._judge()
 
@@ -227,7 +227,7 @@ class SpeechSegmenter:
 
     def _cut(self, start: int, stop: int) -> SpeechSpan:
         at, end = start - self._first, stop - self._first
-        samples = self._sound[at * FRAME : end * FRAME].copy()
+        samples = self._audio[at * FRAME : end * FRAME].copy()
         probabilities = np.array(self._probabilities[at:end], dtype=np.float32)
         return SpeechSpan(start * FRAME, samples, probabilities)
 
@@ -235,7 +235,7 @@ class SpeechSegmenter:
         """Let go of everything before a frame."""
         count = frame - self._first
         if count > 0:
-            self._sound = self._sound[count * FRAME :].copy()
+            self._audio = self._audio[count * FRAME :].copy()
             del self._probabilities[:count]
             self._first = frame
 

@@ -25,7 +25,7 @@ from edge_ser.streaming.tally import Tally
 
 Mask = npt.NDArray[np.bool_]
 
-_SOURCE = "sound"
+_SOURCE = "audio"
 _LATE = SAMPLE_RATE // 4
 
 

@@ -35,8 +35,8 @@ PATIENCE: Final = SAMPLE_RATE // 6
 """How long a decision waits for sound at least; longer if the sound has been coming later."""
 LONGEST_PATIENCE: Final = 5 * SAMPLE_RATE
 SHORT_PATIENCE: Final = SAMPLE_RATE // 20
-"""The same when there has been no sound for `SOUND_GONE`."""
-SOUND_GONE: Final = SAMPLE_RATE
+"""The same when there has been no sound for `AUDIO_GONE`."""
+AUDIO_GONE: Final = SAMPLE_RATE
 HURRY: Final = SAMPLE_RATE // 40
 """So long before a window ends no picture is begun with."""
 PREPARATION: Final = SAMPLE_RATE * 3 // 20
@@ -113,7 +113,7 @@ class Conversation:
     def _hears(self) -> bool:
         """Whether sound has been coming lately."""
         came = self._audio_came
-        return came is not None and self._clock.now() - came < SOUND_GONE
+        return came is not None and self._clock.now() - came < AUDIO_GONE
 
     def health(self) -> StreamHealth:
         """Everything that went wrong so far."""

@@ -75,7 +75,7 @@ class RecentPast:
         self._origin = origin
         self._longest = longest
         self._tally = tally
-        self._sound: HeardAudio | None = None
+        self._heard: HeardAudio | None = None
         self._faces = SeenFaces(encoders, config.video.frames_per_second, longest, tally)
         self._words = SpokenWords(encoders, tally)
 
@@ -88,17 +88,17 @@ class RecentPast:
     @property
     def audio_end(self) -> int | None:
         """Where the sound heard so far ends; None before the first."""
-        return None if self._sound is None else self._sound.end
+        return None if self._heard is None else self._heard.end
 
     @property
     def drift(self) -> tuple[float, float] | None:
         """See `HeardAudio.drift_ppm`."""
-        return None if self._sound is None else self._sound.drift_ppm
+        return None if self._heard is None else self._heard.drift_ppm
 
     def hear(self, piece: Piece) -> int:
         """Take a piece of sound; give where the sound ends now."""
-        if self._sound is None:
-            self._sound = HeardAudio(
+        if self._heard is None:
+            self._heard = HeardAudio(
                 self._encoders.audio_features(),
                 self._config.audio,
                 piece.capture_time - self._origin,
@@ -106,12 +106,12 @@ class RecentPast:
                 self._longest,
                 self._tally,
             )
-        self._sound.hear(piece)
+        self._heard.hear(piece)
         if self._gate is not None:
             if piece.skipped:
                 self._gate.reset()
-            self._gate.accept(piece.samples, self._sound.end)
-        return self._sound.end
+            self._gate.accept(piece.samples, self._heard.end)
+        return self._heard.end
 
     def see(self, picture: PictureArrival, level: LoadLevel, timer: StageTimer) -> None:
         """Take a picture; it is looked at if it is sampled."""
@@ -145,11 +145,11 @@ class RecentPast:
         )
 
     def _audio(self, start: int, stop: int, timer: StageTimer) -> tuple[Encoded, tuple[int, ...]]:
-        if self._sound is None:
+        if self._heard is None:
             return Encoded(None, "no sound was given"), ()
         try:
             with timer.stage("audio_features"):
-                window = self._sound.window(start, stop)
+                window = self._heard.window(start, stop)
             if window.rows is None:
                 return Encoded(None, window.reason), ()
             if self._gate is not None and not self._gate.speaks(start, stop):

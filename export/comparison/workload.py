@@ -68,17 +68,17 @@ def decision_workload(
     """
     rate = manifest.frontend.video.frames_per_second
     pictures, new = round(WINDOW_SECONDS * rate), max(1, round(HOP_SECONDS * rate))
-    sound = _fitted(_found(manifest, clips, "acoustic"), {"log_mel": 2, "prosody": 1}, _FRAMES)
+    audio = _fitted(_found(manifest, clips, "acoustic"), {"log_mel": 2, "prosody": 1}, _FRAMES)
     words = _fitted(_found(manifest, clips, "text"), {"input_ids": 1, "attention_mask": 1}, WORDS)
     faces = _fitted(_found(manifest, clips, "face"), {"faces": 0}, pictures)
     image = _found(manifest, clips, "detector")
     encoded = {
-        "audio": sessions["acoustic"].run(sound)[ENCODERS["audio"][1]][0],
+        "audio": sessions["acoustic"].run(audio)[ENCODERS["audio"][1]][0],
         "text": sessions["text"].run(words)[ENCODERS["text"][1]][0],
         "video": sessions["face"].run(faces)[ENCODERS["video"][1]],
     }
     last = [
-        Run("acoustic", sound),
+        Run("acoustic", audio),
         Run("text", words),
         Run("fusion", _all_subsets({m: encoded[m] for m in MODALITIES})),
     ]

@@ -19,7 +19,7 @@ def read_audio(item: Item) -> Samples:
     Raises:
         MediaError: if it cannot be decoded, has no sound, or the span lies outside of it.
     """
-    if item.path is None or item.kind != "sound":
+    if item.path is None or item.kind != "audio":
         raise MediaError(f"{item.name} is no recording")
     if item.start is not None or item.end is not None:
         # A piece of a recording that may be hours long.

@@ -63,7 +63,7 @@ def read_emodb(folder: Path, *, labels: tuple[str, ...] = tuple(LETTERS.values()
             items.append(
                 Item(
                     name=path.stem,
-                    kind="sound",
+                    kind="audio",
                     labels=(LETTERS[found["emotion"]],),
                     path=path,
                     speaker=found["speaker"],

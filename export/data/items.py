@@ -14,7 +14,7 @@ from typing import Literal
 from edge_ser.errors import MediaError
 
 Sex = Literal["female", "male"]
-Kind = Literal["sound", "picture", "text"]
+Kind = Literal["audio", "picture", "text"]
 
 DEFAULT_LABEL_NAMES: Mapping[str, str] = {
     "anger": "angry",

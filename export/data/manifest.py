@@ -102,7 +102,7 @@ def _item(folder: Path, row: Mapping[str, Any]) -> Item:
     span = "" if start is None and end is None else f"@{start or 0.0:g}-{end if end else 'end'}"
     return Item(
         name=clip + span,
-        kind="sound",
+        kind="audio",
         labels=(standard_label(label),),
         path=path,
         start=start,

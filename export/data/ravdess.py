@@ -84,7 +84,7 @@ def _item(path: Path, calm_is_neutral: bool) -> Item | Problem:
     label = LABELS[int(fields[2]) - 1]
     return Item(
         name=found["rest"],
-        kind="sound",
+        kind="audio",
         labels=("neutral" if calm_is_neutral and label == "calm" else label,),
         path=path,
         speaker=f"{actor:02d}",

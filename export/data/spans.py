@@ -67,17 +67,17 @@ def read_spans(items: Sequence[Item], frames_per_second: float | None) -> list[S
         raise MediaError(f"{items[0].name} is no piece of a recording")
     bounds = [_bounds(item) for item in items]
     last = None if any(b is None for _, b in bounds) else max(b or 0 for _, b in bounds)
-    sounds: list[list[Samples]] = [[] for _ in items]
+    pieces: list[list[Samples]] = [[] for _ in items]
     frames: list[list[VideoFrame]] = [[] for _ in items]
     stop = 0
-    sound = frames_per_second is None
-    with open_clip(path, want_audio=sound, want_video=not sound) as clip:
-        if not (clip.has_audio if sound else clip.has_video):
+    audio = frames_per_second is None
+    with open_clip(path, want_audio=audio, want_video=not audio) as clip:
+        if not (clip.has_audio if audio else clip.has_video):
             return [Span(None, ()) for _ in items]
         with closing(clip.segments(10.0, frames_per_second)) as segments:
             for segment in segments:
                 stop = segment.stop
-                for (first, end), heard, seen in zip(bounds, sounds, frames, strict=True):
+                for (first, end), heard, seen in zip(bounds, pieces, frames, strict=True):
                     low = max(first - segment.start, 0)
                     high = None if end is None else max(end - segment.start, 0)
                     heard.append(segment.samples[low:high])
@@ -95,13 +95,13 @@ def read_spans(items: Sequence[Item], frames_per_second: float | None) -> list[S
                 f"the span from {item.start or 0.0:g} to {item.end if item.end else 'the end'}"
             )
     return [
-        Span(np.concatenate(h, dtype=np.float32) if sound else None, tuple(f))
-        for h, f in zip(sounds, frames, strict=True)
+        Span(np.concatenate(h, dtype=np.float32) if audio else None, tuple(f))
+        for h, f in zip(pieces, frames, strict=True)
     ]
 
 
 def _pieces(item: Item, maximum_seconds: float) -> list[Item]:
-    if item.path is None or item.kind != "sound":
+    if item.path is None or item.kind != "audio":
         return [item]
     duration = _duration(item.path)
     first, end = _bounds(item)

@@ -24,11 +24,11 @@ def export_acoustic(acoustic: nn.Module, path: Path, columns: int) -> Parity:
     """
     return export_onnx(
         acoustic,
-        _sound(300, columns),
+        _audio(300, columns),
         path,
         outputs=["audio_tokens"],
         dynamic={"log_mel": {2: "frames"}, "prosody": {1: "frames"}, "audio_tokens": {1: "audio"}},
-        more_examples=[_sound(60, columns), _sound(1000, columns)],
+        more_examples=[_audio(60, columns), _audio(1000, columns)],
     )
 
 
@@ -129,7 +129,7 @@ class AveragedFusion(nn.Module):
         return torch.log(rows.clamp_min(1e-30))
 
 
-def _sound(frames: int, columns: int) -> dict[str, Tensor]:
+def _audio(frames: int, columns: int) -> dict[str, Tensor]:
     return {
         "log_mel": torch.randn(1, 80, frames).clamp(-1, 1.5),
         "prosody": torch.randn(1, frames, columns) * 20,

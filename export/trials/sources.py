@@ -97,10 +97,10 @@ def find_sources(path: Path, manifest: BundleManifest, *, purpose: str) -> Sourc
 def _collection(path: Path, manifest: BundleManifest) -> Sources | None:
     pools: dict[Modality, Pool] = {}
     left_out: list[str] = []
-    sound, faces = path / "ravdess_speech", path / "fer2013_publictest.zip"
+    audio, faces = path / "ravdess_speech", path / "fer2013_publictest.zip"
     words = path / "goemotions_ekman"
-    if sound.is_dir():
-        pools["audio"], told = _ravdess(sound, manifest)
+    if audio.is_dir():
+        pools["audio"], told = _ravdess(audio, manifest)
         left_out += told
     if (words / "dev.tsv").is_file():
         pools["text"], told = _sentences(words)
@@ -232,7 +232,7 @@ def read_labelled_clips(folder: Path, files: Sequence[Path]) -> DataSet | None:
         items.append(
             Item(
                 name=inner.as_posix(),
-                kind="sound",
+                kind="audio",
                 labels=(standard_label(inner.parts[0]),),
                 path=path,
                 speaker=inner.parts[1] if len(inner.parts) > 2 else None,

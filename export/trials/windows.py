@@ -147,7 +147,7 @@ class WindowReader:
         """
         tensors: Tensors = {}
         absent: dict[Modality, str] = dict(window.absent)
-        self._sound(window, tensors, absent)
+        self._put_audio(window, tensors, absent)
         if window.words is None:
             absent.setdefault("text", "no transcript")
         else:
@@ -169,7 +169,7 @@ class WindowReader:
             absent.setdefault("video", "no pictures were given")
         return EncoderInputs(tensors, absent)
 
-    def _sound(self, window: ClipWindow, tensors: Tensors, absent: dict[Modality, str]) -> None:
+    def _put_audio(self, window: ClipWindow, tensors: Tensors, absent: dict[Modality, str]) -> None:
         if window.samples is None:
             absent.setdefault("audio", "no sound was given")
             return

@@ -24,13 +24,13 @@ BATCH: Final = 64
 
 
 def default_adaptation(
-    banks: Banks, sound: AudioTokens, made: Calibrated, prosody: int
+    banks: Banks, audio: AudioTokens, made: Calibrated, prosody: int
 ) -> FittedAdaptation:
     """Fit and score the section for a trained fusion.
 
     Args:
         banks: of all parts; the first variant of a sound is the whole, unchanged recording.
-        sound: encodes the speech that people enrol with.
+        audio: encodes the speech that people enrol with.
         made: the fusion after training, with its calibration.
         prosody: how many of the last audio columns are prosody.
 
@@ -53,4 +53,4 @@ def default_adaptation(
         return np.concatenate(answers)
 
     people = People(banks.items["audio"].parts, whole)
-    return fit_adaptation(people, sound.encode, judge, EMOTIONS, prosody)
+    return fit_adaptation(people, audio.encode, judge, EMOTIONS, prosody)

@@ -53,7 +53,7 @@ class FeatureReader:
         self._audio = AudioFrontend(frontend.audio)
         self._text = TextFrontend(frontend.text, bundle.path(bundle.manifest.tokenizer))
 
-    def sound(self, item: Item) -> Tensors:
+    def audio(self, item: Item) -> Tensors:
         """``log_mel`` and ``prosody`` of a recording, an even number of frames."""
         return self._audio(read_audio(item)).tensors()
 
@@ -114,7 +114,7 @@ def write_clip_set(
         raise EdgeSerError(f"{output} is not empty; name a new folder for the set of clips")
     reader = FeatureReader(bundle)
     sources: dict[Modality, tuple[PartItems, Callable[[Item], Tensors]]] = {
-        "audio": (audio_items(data), reader.sound),
+        "audio": (audio_items(data), reader.audio),
         "text": (text_items(data, Amounts()), reader.words),
         "video": (face_items(data, Amounts()), reader.picture),
     }

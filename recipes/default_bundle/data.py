@@ -126,7 +126,7 @@ class Banks:
 
 def encode_all(
     data: Path,
-    sound: AudioTokens,
+    audio: AudioTokens,
     text: TextTokens,
     face: FaceTokens,
     amounts: Amounts,
@@ -146,10 +146,10 @@ def encode_all(
     problems: list[str] = []
     parts: dict[Part, dict[Modality, Bank]] = {part: {} for part in PARTS}
     for part in PARTS:
-        heard = [sound.variants(items["audio"].parts[part], console=console)]
+        heard = [audio.variants(items["audio"].parts[part], console=console)]
         copies = amounts.audio_copies if part == "train" else 1
         heard += [
-            sound.variants(
+            audio.variants(
                 items["audio"].parts[part],
                 WINDOW if number % 4 < 3 else whole,
                 number=number + 1,

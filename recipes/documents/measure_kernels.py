@@ -1,6 +1,6 @@
 r"""Measures the kernels against their bars, and writes the figures down.
 
-    python -m recipes.documents.measure_kernels [--rounds 31] [--hours 72] [--sound CLIP] \
+    python -m recipes.documents.measure_kernels [--rounds 31] [--hours 72] [--audio CLIP] \
         [--write docs/kernels.md]
 
 Speed is what `edge-ser bench kernels` measures: medians of the processor time of interleaved runs
@@ -26,7 +26,7 @@ import typer
 
 from edge_ser import kernels
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.machine.kernel_bench import report, speech_like_sound
+from edge_ser.machine.kernel_bench import report, speech_like_audio
 from edge_ser.media.media import read_clip
 from recipes.command_line import run
 from recipes.documents.measured_section import host, write_section
@@ -54,15 +54,15 @@ def clock_errors(queued: bool, seeds: int) -> ClockErrors:
     found = ClockErrors()
     row = np.zeros((2, 1), np.float32)
     counter, start = 2**31 - 7, 2**53 - 11
-    options = kernels.SourceOptions(name="sound", stamps="late" if queued else "centred")
+    options = kernels.SourceOptions(name="audio", stamps="late" if queued else "centred")
     for drift, seed in itertools.product(DRIFTS_PPM, range(seeds)):
         random = np.random.default_rng([seed, drift + 1000, queued])
         aligner = kernels.Aligner(kernels.AlignerOptions(), [options])
         for position in range(0, 60 * SAMPLE_RATE, 320):
             wrong = random.exponential(160) if queued else random.uniform(-160, 160)
             stamp = start + round(position * (1 + drift * 1e-6) + wrong)
-            aligner.push_frames("sound", row, stamp, counter + position)
-        clock = aligner.clock("sound")
+            aligner.push_frames("audio", row, stamp, counter + position)
+        clock = aligner.clock("audio")
         if clock is None:
             raise SystemExit("the aligner has no clock after a minute")
         true = (clock.position - counter) * (1 + drift * 1e-6)
@@ -107,15 +107,15 @@ class FrontEnd:
 
     def accept(self, samples: np.ndarray[Any, np.dtype[np.float32]]) -> None:
         """Take samples of 48 kHz and drop the frames."""
-        sound = self._resampler.accept(samples)
+        audio = self._resampler.accept(samples)
         for kernel in self._framed:
-            kernel.accept(sound)
+            kernel.accept(audio)
 
 
 def memory(hours: float) -> tuple[float, float]:
     """MB that one front-end takes, and MB that `hours` of sound add to a running one."""
     process = psutil.Process()
-    chunk = np.resize(speech_like_sound(1), MICROPHONE_RATE // 5)
+    chunk = np.resize(speech_like_audio(1), MICROPHONE_RATE // 5)
     running = FrontEnd()
     for _ in range(3000):  # ten minutes: Python's own pools are full then
         running.accept(chunk)
@@ -166,13 +166,13 @@ def clock_table(seeds: int) -> list[str]:
     return lines
 
 
-def document(rounds: int, hours: float, seeds: int, sound: Path | None) -> str:
+def document(rounds: int, hours: float, seeds: int, audio: Path | None) -> str:
     """Everything, as Markdown."""
     # First, while the heap holds nothing that others have left behind.
     each, grown = memory(hours)
-    samples = None if sound is None else read_clip(sound, want_video=False).samples
+    samples = None if audio is None else read_clip(audio, want_video=False).samples
     figures = report(rounds, samples)
-    of_what = "a synthetic sound" if sound is None else f"`{sound.name}`"
+    of_what = "a synthetic sound" if audio is None else f"`{audio.name}`"
     cuts = ", ".join(f"{rate}: {stop_band_db(rate):.0f}" for rate in RATES)
     packages = ("edge-ser", "numpy", "librosa", "kaldi-native-fbank", "praat-parselmouth", "soxr")
     return "\n".join(
@@ -202,7 +202,7 @@ def command(
     rounds: Annotated[int, typer.Option(help="Runs of every implementation.")] = 31,
     hours: Annotated[float, typer.Option(help="Of sound, about 8 s each.")] = 72,
     seeds: Annotated[int, typer.Option(help="Runs of every drift.")] = 20,
-    sound: Annotated[Path | None, typer.Option(help="A recording to measure speed on.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="A recording to measure speed on.")] = None,
     write: Annotated[
         Path | None, typer.Option(help="Document with the lines <!-- measured -->.")
     ] = None,
@@ -211,7 +211,7 @@ def command(
 
     A complete command: python -m recipes.documents.measure_kernels --write docs/kernels.md
     """
-    text = document(rounds, hours, seeds, sound)
+    text = document(rounds, hours, seeds, audio)
     typer.echo(text)
     if write is not None:
         write_section(write, "measured", text)

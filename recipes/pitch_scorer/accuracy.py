@@ -158,10 +158,10 @@ def measure(evaluation: Evaluation, seeds: Sequence[int], peers: Sequence[str] =
     for seed in seeds:
         corpus = evaluation.make_corpus(seed)
         for condition in CONDITIONS:
-            sounds = [evaluation.condition(utterance, condition) for utterance in corpus]
+            disturbed = [evaluation.condition(utterance, condition) for utterance in corpus]
             for name, track in trackers.items():
                 one: list[dict[str, Any]] = []
-                for utterance, samples in zip(corpus, sounds, strict=True):
+                for utterance, samples in zip(corpus, disturbed, strict=True):
                     found = track(samples, SAMPLE_RATE, 50.0, 550.0)
                     one.append(evaluation.score(utterance, found[0], found[1]))
                     if name == OURS:

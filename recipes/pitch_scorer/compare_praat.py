@@ -88,8 +88,8 @@ def praat_frames(
         import parselmouth
     except ImportError as error:
         raise MissingExtraError("Comparing with Praat", "bench") from error
-    sound = parselmouth.Sound(samples.astype(np.float64), SAMPLE_RATE)
-    pitch = sound.to_pitch_ac(
+    audio = parselmouth.Sound(samples.astype(np.float64), SAMPLE_RATE)
+    pitch = audio.to_pitch_ac(
         time_step=HOP / SAMPLE_RATE,
         pitch_floor=50,
         pitch_ceiling=550,

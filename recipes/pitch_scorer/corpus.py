@@ -55,8 +55,8 @@ def make_shard(stream: int, index: int) -> Frames:
         random = np.random.default_rng([stream, number])
         speech = utterance(random)
         for _ in range(RECORDINGS):
-            sound = recorded(speech, random, with_gusts=index >= GUSTS_FROM)
-            rows, first = pitch_evidence(sound.astype(np.float32), FIRST_CENTER)
+            audio = recorded(speech, random, with_gusts=index >= GUSTS_FROM)
+            rows, first = pitch_evidence(audio.astype(np.float32), FIRST_CENTER)
             features.append(rows.astype(np.float16))
             f0.append(true_f0(speech, first, len(rows)))
     lengths = np.array([len(values) for values in f0], np.int64)

@@ -25,11 +25,11 @@ def coloured_noise(length: int, exponent: float, random: np.random.Generator) ->
 def _hum(length: int, random: np.random.Generator) -> Floats:
     time = np.arange(length) / RATE
     base = random.choice([50.0, 60.0])
-    sound = sum(
+    audio = sum(
         random.exponential(1.0 / k) * np.sin(2 * np.pi * base * k * time + random.uniform(0, 6.3))
         for k in range(1, 7)
     )
-    return np.asarray(sound / (np.std(sound) + 1e-12))
+    return np.asarray(audio / (np.std(audio) + 1e-12))
 
 
 def _babble(length: int, random: np.random.Generator) -> Floats:
@@ -64,9 +64,9 @@ def background(length: int, random: np.random.Generator) -> tuple[Floats, float]
 
 def gusts(speech: Utterance, random: np.random.Generator) -> Floats:
     """Bursts of broad noise (breath, wind, doors) between the voiced parts of an utterance."""
-    sound = np.zeros(len(speech.samples))
+    audio = np.zeros(len(speech.samples))
     changes = np.flatnonzero(np.diff(speech.voiced.astype(np.int8)))
-    edges = np.concatenate([[0], changes + 1, [len(sound)]])
+    edges = np.concatenate([[0], changes + 1, [len(audio)]])
     for start, stop in pairwise(edges):
         if speech.voiced[start] or stop - start < 0.04 * RATE or random.random() < 0.4:
             continue
@@ -76,62 +76,62 @@ def gusts(speech: Utterance, random: np.random.Generator) -> Floats:
         noise = coloured_noise(int(last - first), random.uniform(-0.5, 2.0), random)
         distance = np.minimum(np.arange(len(noise)), np.arange(len(noise))[::-1])
         ramp = np.minimum(distance / (random.uniform(0.001, 0.03) * RATE), 1.0)
-        sound[first:last] = noise * ramp * 10 ** (random.uniform(-25, 6) / 20)
-    return sound
+        audio[first:last] = noise * ramp * 10 ** (random.uniform(-25, 6) / 20)
+    return audio
 
 
-def _channel(sound: Floats, random: np.random.Generator) -> Floats:
+def _channel(audio: Floats, random: np.random.Generator) -> Floats:
     kind = random.random()
     if kind < 0.55:
-        return sound
+        return audio
     if kind < 0.8:
         corner = random.uniform(150, 420)
         order = int(random.integers(2, 6))
-        sound = sosfilt(butter(order, corner, "high", fs=RATE, output="sos"), sound)
+        audio = sosfilt(butter(order, corner, "high", fs=RATE, output="sos"), audio)
     if kind > 0.68:
         corner = random.uniform(2500, 7000)
-        sound = sosfilt(butter(int(random.integers(2, 6)), corner, fs=RATE, output="sos"), sound)
+        audio = sosfilt(butter(int(random.integers(2, 6)), corner, fs=RATE, output="sos"), audio)
     if random.random() < 0.3:
-        sound = lfilter([1, random.uniform(-0.95, 0.6)], [1], sound)
-    return np.asarray(sound)
+        audio = lfilter([1, random.uniform(-0.95, 0.6)], [1], audio)
+    return np.asarray(audio)
 
 
-def _echo(sound: Floats, random: np.random.Generator) -> Floats:
+def _echo(audio: Floats, random: np.random.Generator) -> Floats:
     length = int(random.uniform(0.05, 0.25) * RATE)
     tail = random.standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
     tail[: int(0.003 * RATE)] = 0
     tail *= 10 ** (random.uniform(-25, -9) / 20) / (np.sqrt(np.sum(tail**2)) + 1e-12)
     tail[0] = 1
-    size = next_fast_len(len(sound) + length, real=True)
-    return np.asarray(np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(tail, size), size))[
-        : len(sound)
+    size = next_fast_len(len(audio) + length, real=True)
+    return np.asarray(np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(tail, size), size))[
+        : len(audio)
     ]
 
 
 def recorded(speech: Utterance, random: np.random.Generator, with_gusts: bool = False) -> Floats:
     """`speech` as a microphone might deliver it; its truth stays what it was."""
-    sound = speech.samples + gusts(speech, random) if with_gusts else speech.samples
-    length = len(sound)
+    audio = speech.samples + gusts(speech, random) if with_gusts else speech.samples
+    length = len(audio)
     if random.random() < 0.2:
-        sound = _echo(sound, random)
+        audio = _echo(audio, random)
     loud = speech.voiced if speech.voiced.any() else np.ones(length, bool)
-    power = float(np.mean(sound[loud] ** 2)) + 1e-12
+    power = float(np.mean(audio[loud] ** 2)) + 1e-12
     before = random.random() < 0.5
     if before:
-        sound = _channel(sound, random)
-        power = float(np.mean(sound[loud] ** 2)) + 1e-12
+        audio = _channel(audio, random)
+        power = float(np.mean(audio[loud] ** 2)) + 1e-12
     if random.random() < 0.3:
         noise, ratio = random.standard_normal(length), random.uniform(40, 75)
     else:
         noise, least = background(length, random)
         ratio = random.uniform(least, 30)
-    sound = sound + noise * np.sqrt(power / 10 ** (ratio / 10))
-    sound = sound + random.standard_normal(length) * np.sqrt(power) * 10 ** (
+    audio = audio + noise * np.sqrt(power / 10 ** (ratio / 10))
+    audio = audio + random.standard_normal(length) * np.sqrt(power) * 10 ** (
         -random.uniform(45, 80) / 20
     )
     if not before:
-        sound = _channel(sound, random)
-    sound = sound / (np.sqrt(np.mean(sound**2)) + 1e-12) * 10 ** (random.uniform(-45, -12) / 20)
+        audio = _channel(audio, random)
+    audio = audio / (np.sqrt(np.mean(audio**2)) + 1e-12) * 10 ** (random.uniform(-45, -12) / 20)
     if random.random() < 0.1:
-        sound = sound + random.normal(0, 0.02)
-    return np.asarray(np.clip(sound, -1, 1))
+        audio = audio + random.normal(0, 0.02)
+    return np.asarray(np.clip(audio, -1, 1))

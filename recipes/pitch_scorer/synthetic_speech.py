@@ -147,14 +147,14 @@ def voiced_stretch(seconds: float, random: np.random.Generator) -> Utterance:
     modulation = 1 + random.uniform(0, 1) * source / (np.abs(source).max() + 1e-9)
     level = random.uniform(-18, -4) if random.random() < 0.3 else random.uniform(-40, -18)
     source = source + breath * modulation * np.std(source) * 10 ** (level / 20)
-    sound = vocal_tract(source, random)
+    audio = vocal_tract(source, random)
     envelope = _envelope(length, random)
-    sound = sound / (np.sqrt(np.mean(sound**2)) + 1e-12)
+    audio = audio / (np.sqrt(np.mean(audio**2)) + 1e-12)
     if random.random() < 0.2:  # a voiced fricative
         hiss = frication(length, random)
-        sound = sound + hiss * 10 ** (random.uniform(-15, 5) / 20)
+        audio = audio + hiss * 10 ** (random.uniform(-15, 5) / 20)
     voiced = envelope > 0.1
-    return Utterance(sound * envelope, np.where(voiced, f0, 0.0), voiced)
+    return Utterance(audio * envelope, np.where(voiced, f0, 0.0), voiced)
 
 
 def frication(length: int, random: np.random.Generator) -> Floats:
@@ -173,11 +173,11 @@ def utterance(random: np.random.Generator, seconds: float = 5.0) -> Utterance:
     voiced: list[NDArray[np.bool_]] = []
 
     def add(
-        sound: Floats, pitch: Floats | None = None, flags: NDArray[np.bool_] | None = None
+        audio: Floats, pitch: Floats | None = None, flags: NDArray[np.bool_] | None = None
     ) -> None:
-        samples.append(sound)
-        f0.append(np.zeros(len(sound)) if pitch is None else pitch)
-        voiced.append(np.zeros(len(sound), bool) if flags is None else flags)
+        samples.append(audio)
+        f0.append(np.zeros(len(audio)) if pitch is None else pitch)
+        voiced.append(np.zeros(len(audio), bool) if flags is None else flags)
 
     if random.random() < 0.85:
         add(np.zeros(int(random.uniform(0.02, 0.6) * RATE)))

@@ -21,7 +21,7 @@ def video(recording: Recording, make_tone: Maker) -> Path:
     """Two seconds of mp4 with sound and pictures."""
     noise = np.random.default_rng(1).integers(0, 255, (50, 96, 128, 3), dtype=np.uint8)
     return recording(
-        "video.mp4", sound=make_tone(2.0, 48000), rate=48000, sound_codec="aac", pictures=noise
+        "video.mp4", audio=make_tone(2.0, 48000), rate=48000, sound_codec="aac", pictures=noise
     )
 
 
@@ -91,7 +91,7 @@ def test_an_mp4_cut_short_behind_its_index_gives_what_is_left_and_says_so(
     noise = np.random.default_rng(1).integers(0, 255, (50, 96, 128, 3), dtype=np.uint8)
     path = recording(
         "c.mp4",
-        sound=make_tone(2.0, 48000),
+        audio=make_tone(2.0, 48000),
         rate=48000,
         sound_codec="aac",
         pictures=noise,
@@ -139,7 +139,7 @@ def test_a_codec_that_no_decoder_is_installed_for(
     recording: Recording, make_tone: Maker, make_pictures: Maker
 ) -> None:
     path = recording(
-        "c.mkv", sound=make_tone(0.5), pictures=make_pictures(5), picture_codec="libx264"
+        "c.mkv", audio=make_tone(0.5), pictures=make_pictures(5), picture_codec="libx264"
     )
     data = path.read_bytes()
     assert data.count(b"V_MPEG4/ISO/AVC") == 1
@@ -163,9 +163,9 @@ def test_a_playlist_cannot_lead_to_other_files(video: Path, tmp_path: Path) -> N
 def test_samples_that_are_not_numbers_are_silence_and_told(
     recording: Recording, make_tone: Maker
 ) -> None:
-    sound = make_tone(0.5)
-    sound[[100, 200]] = np.nan, np.inf
-    path = recording("c.wav", sound=sound, sound_codec="pcm_f32le")
+    audio = make_tone(0.5)
+    audio[[100, 200]] = np.nan, np.inf
+    path = recording("c.wav", audio=audio, sound_codec="pcm_f32le")
     clip = read_clip(path)
     assert clip.samples[100] == 0.0
     assert clip.samples[200] == 0.0
@@ -173,7 +173,7 @@ def test_samples_that_are_not_numbers_are_silence_and_told(
 
 
 def test_a_wav_without_samples(tmp_path: Path, recording: Recording, make_tone: Maker) -> None:
-    path = recording("c.wav", sound=make_tone(0.5))
+    path = recording("c.wav", audio=make_tone(0.5))
     path.write_bytes(path.read_bytes()[:44])
     with pytest.raises(MediaError, match=r"c\.wav"):
         read_clip(path)

@@ -71,10 +71,10 @@ def test_blocks_arrive_with_rate_and_capture_time(sink: Any, eventually: Any) ->
         assert source.name == "microphone USB Headset"
         for i in range(5):
             devices.recordings[0].on_block(block(i, 320 * i))
-        eventually(lambda: len(sink.sound) == 5)
+        eventually(lambda: len(sink.audio) == 5)
         assert source.health.state == "running"
         assert source.health.audio_samples == 5 * 882
-    assert [(s[0, 0], t, rate) for s, t, rate in sink.sound] == [
+    assert [(s[0, 0], t, rate) for s, t, rate in sink.audio] == [
         (i, 320 * i, 44100) for i in range(5)
     ]
     assert source.health.state == "stopped"
@@ -122,7 +122,7 @@ def test_overflow_of_device_and_queue_is_counted(sink: Any, eventually: Any) -> 
             devices.recordings[0].on_block(block(i))
         assert source.health.audio_overflows == 1 + 50
         gate.set()
-        eventually(lambda: len(sink.sound) == 151 - 50)
+        eventually(lambda: len(sink.audio) == 151 - 50)
 
 
 def test_what_the_sink_refuses_is_counted(sink: Any, eventually: Any) -> None:
@@ -157,7 +157,7 @@ def test_a_microphone_is_unplugged_and_plugged_in_elsewhere(
         devices.microphones = [HEADSET, Microphone(9, "Desk microphone", 1, 16000, default=False)]
         eventually(lambda: source.health.reconnects == 1)
         devices.recordings[1].on_block(block(3, 77))
-        eventually(lambda: sink.sound[-1][1:] == (77, 16000))
+        eventually(lambda: sink.audio[-1][1:] == (77, 16000))
         assert devices.recordings[1].microphone.index == 9
 
 
@@ -267,13 +267,13 @@ def test_portaudio_blocks_carry_the_time_of_their_first_sample(
     assert portaudio.opened["channels"] == 2
     assert portaudio.opened["frames_per_buffer"] == 960
     assert portaudio.opened["input_device_index"] == 1
-    sound = np.arange(1920, dtype=np.int16)
+    audio = np.arange(1920, dtype=np.int16)
     before = monotonic_samples()
     callback = portaudio.opened["stream_callback"]
-    assert callback(sound.tobytes(), 960, times, portaudio.paInputOverflow) == (None, 0)
+    assert callback(audio.tobytes(), 960, times, portaudio.paInputOverflow) == (None, 0)
     (found,) = blocks
     assert before - age <= found.capture_time <= monotonic_samples() - age
-    np.testing.assert_array_equal(found.samples, sound.reshape(-1, 2))
+    np.testing.assert_array_equal(found.samples, audio.reshape(-1, 2))
     assert found.overflow
     assert recording.alive()
     recording.close()

@@ -21,7 +21,7 @@ def serve(
     recording: Callable[..., Path], make_tone: Any, make_pictures: Any
 ) -> Iterator[Callable[[int], str]]:
     """Serve a second of sound and pictures, cut off after so many bytes; gives the address."""
-    path = recording("c.mkv", sound=make_tone(1.0), pictures=make_pictures(25))
+    path = recording("c.mkv", audio=make_tone(1.0), pictures=make_pictures(25))
     content = path.read_bytes()
     servers = []
 
@@ -65,9 +65,9 @@ def test_sound_and_pictures_arrive_on_one_clock(
         [p.mean() for p, _ in sink.pictures], [20, 60, 100, 140, 180], atol=12
     )
     # What arrives all at once cannot have been captured before, nor later than now.
-    last = sink.sound[-1]
+    last = sink.audio[-1]
     assert last[1] + len(last[0]) <= monotonic_samples() + 16000
-    assert sink.sound[0][1] >= begin - 16000
+    assert sink.audio[0][1] >= begin - 16000
     steps = np.diff([t for _, t in sink.pictures])
     assert np.all(steps <= 3201)
 
@@ -79,7 +79,7 @@ def test_a_broken_connection_is_made_again(
     with source:
         source.start(sink)
         eventually(lambda: source.health.reconnects >= 2)
-        assert len(sink.sound) > 3
+        assert len(sink.audio) > 3
     assert source.health.state == "stopped"
 
 

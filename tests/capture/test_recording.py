@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fixtures.stream_simulation import SinkLog
 
-from edge_ser.capture.recording import DECISIONS, PICTURES, SOUND, Recording
+from edge_ser.capture.recording import AUDIO, DECISIONS, PICTURES, Recording
 from edge_ser.constants import MODALITIES
 from edge_ser.errors import ConfigError
 from edge_ser.result import BundleReference, LiveDecision, ModalityReport, Window
@@ -37,10 +37,10 @@ def test_everything_is_handed_on_and_written(tmp_path: Path) -> None:
             assert recording.push_video(np.full((40, 60, 3), (200, 30, 30), np.uint8), i * 1600)
         assert recording.push_text("so glad", 0, 100)
         recording.note(DECISION)
-    assert sink.got == ["sound", "picture"] * 5 + ["words"]
-    with wave.open(str(tmp_path / "session" / SOUND)) as sound:
-        assert (sound.getframerate(), sound.getnchannels(), sound.getnframes()) == (16000, 1, 8000)
-        written = np.frombuffer(sound.readframes(1600), "<i2") / 32767
+    assert sink.got == ["audio", "picture"] * 5 + ["words"]
+    with wave.open(str(tmp_path / "session" / AUDIO)) as audio:
+        assert (audio.getframerate(), audio.getnchannels(), audio.getnframes()) == (16000, 1, 8000)
+        written = np.frombuffer(audio.readframes(1600), "<i2") / 32767
     np.testing.assert_allclose(written, tone, atol=1e-4)
     pictures = sorted((tmp_path / "session" / PICTURES).iterdir(), key=lambda p: int(p.stem))
     assert [int(p.stem) for p in pictures] == [0, 1600, 3200, 4800, 6400]
@@ -64,7 +64,7 @@ def test_a_folder_that_was_there_keeps_its_permissions(tmp_path: Path) -> None:
     with Recording(SinkLog(), folder) as recording:
         recording.push_audio(np.zeros(160, np.float32), 0)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
-    for name, mode in ((SOUND, 0o600), (DECISIONS, 0o600), (PICTURES, 0o700)):
+    for name, mode in ((AUDIO, 0o600), (DECISIONS, 0o600), (PICTURES, 0o700)):
         assert stat.S_IMODE((folder / name).stat().st_mode) == mode
 
 
@@ -88,6 +88,6 @@ def test_sound_that_changes_its_rate_stops_the_recording_not_the_stream(tmp_path
         recording.push_audio(np.zeros(480, np.float32), 160, 48000)
         recording.push_audio(np.zeros(160, np.float32), 320)
         assert "from 16000 to 48000 Hz" in (recording.error or "")
-    assert sink.got == ["sound"] * 3
+    assert sink.got == ["audio"] * 3
     recording.push_audio(np.zeros(160, np.float32), 480)
     assert len(sink.got) == 4

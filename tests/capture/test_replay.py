@@ -37,8 +37,8 @@ def test_an_unpaced_replay_delivers_the_clip_exactly(demo_clip: Path, sink: Any)
     np.testing.assert_array_equal(sink.samples, whole.samples)
     assert [t for _, t in sink.pictures] == [1000 + f.time for f in whole.frames]
     np.testing.assert_array_equal(sink.pictures[3][0], whole.frames[3].image)
-    times = [t for _, t, _ in sink.sound]
-    lengths = [len(s) for s, _, _ in sink.sound]
+    times = [t for _, t, _ in sink.audio]
+    lengths = [len(s) for s, _, _ in sink.audio]
     assert times == [1000 + sum(lengths[:i]) for i in range(len(times))]
     assert source.health.state == "ended"
     assert source.health.audio_samples == len(whole.samples)
@@ -74,7 +74,7 @@ def test_words_come_when_they_have_been_said(demo_clip: Path, sink: Any) -> None
     )
     heard_at = []
     push = sink.push_text
-    sink.push_text = lambda *w, **k: (heard_at.append(sink.sound[-1][1]), push(*w, **k))[1]
+    sink.push_text = lambda *w, **k: (heard_at.append(sink.audio[-1][1]), push(*w, **k))[1]
     source.start(sink)
     assert source.wait(30)
     assert sink.words == [("we", 50, 4050, True), ("made", 4050, 9050, True)]
@@ -86,9 +86,9 @@ def test_a_loop_goes_on_without_a_gap(demo_clip: Path, sink: Any, eventually: An
     source = ReplaySource(clip, speed=None, loop=True, origin=0)
     with source:
         source.start(sink)
-        eventually(lambda: len(sink.sound) > 350)
+        eventually(lambda: len(sink.audio) > 350)
     assert source.health.state == "stopped"
-    start_of_second = next(t for _, t, _ in sink.sound if t >= clip.duration)
+    start_of_second = next(t for _, t, _ in sink.audio if t >= clip.duration)
     assert start_of_second == clip.duration
     twice = np.concatenate([clip.samples, clip.samples])
     np.testing.assert_array_equal(sink.samples[: len(twice)], twice)
@@ -100,7 +100,7 @@ def test_an_open_clip_can_be_replayed(demo_clip: Path, sink: Any) -> None:
         source.start(sink)
         assert source.wait(30)
     assert sink.pictures == []
-    assert len(sink.sound) > 10
+    assert len(sink.audio) > 10
 
 
 def test_a_closed_sink_ends_an_unpaced_replay(demo_clip: Path, sink: Any) -> None:

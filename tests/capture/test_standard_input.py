@@ -23,9 +23,9 @@ def delivered(source: PcmSource, sink: Any) -> None:
 def test_pcm_arrives_whole_with_times_that_count_samples(
     sink: Any, sample_format: Any, kind: Any
 ) -> None:
-    sound = (np.arange(20000).reshape(-1, 2) % 100).astype(kind)
+    audio = (np.arange(20000).reshape(-1, 2) % 100).astype(kind)
     source = PcmSource(
-        io.BytesIO(sound.tobytes()),
+        io.BytesIO(audio.tobytes()),
         sample_rate=8000,
         channels=2,
         sample_format=sample_format,
@@ -33,10 +33,10 @@ def test_pcm_arrives_whole_with_times_that_count_samples(
         now=lambda: 500,
     )
     delivered(source, sink)
-    np.testing.assert_array_equal(sink.samples, sound)
+    np.testing.assert_array_equal(sink.samples, audio)
     assert sink.samples.dtype == kind
     at = 0
-    for samples, time, rate in sink.sound:
+    for samples, time, rate in sink.audio:
         assert (time, rate) == (500 + at * 2, 8000)
         at += len(samples)
     assert source.health.state == "ended"
@@ -46,20 +46,20 @@ def test_pcm_arrives_whole_with_times_that_count_samples(
 def test_live_pcm_was_captured_just_now(sink: Any) -> None:
     source = PcmSource(io.BytesIO(bytes(2 * 320)), now=lambda: 10_000)
     delivered(source, sink)
-    assert [(len(s), t) for s, t, _ in sink.sound] == [(320, 9680)]
+    assert [(len(s), t) for s, t, _ in sink.audio] == [(320, 9680)]
 
 
 def test_samples_that_come_in_parts_are_put_together(sink: Any) -> None:
-    sound = np.arange(1000, dtype=np.int16)
+    audio = np.arange(1000, dtype=np.int16)
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb", buffering=0) as pipe:
         source = PcmSource(stream, live=False)
         source.start(sink)
         for at in range(0, 2000, 333):
-            pipe.write(sound.tobytes()[at : at + 333])
+            pipe.write(audio.tobytes()[at : at + 333])
         pipe.close()
         assert source.wait(10)
-    np.testing.assert_array_equal(sink.samples[:, 0], sound)
+    np.testing.assert_array_equal(sink.samples[:, 0], audio)
 
 
 def test_half_a_sample_at_the_end_is_counted(sink: Any) -> None:
@@ -72,7 +72,7 @@ def test_half_a_sample_at_the_end_is_counted(sink: Any) -> None:
 def test_nothing_ends_at_once(sink: Any) -> None:
     source = PcmSource(io.BytesIO(b""))
     delivered(source, sink)
-    assert sink.sound == []
+    assert sink.audio == []
     assert source.health.state == "ended"
 
 

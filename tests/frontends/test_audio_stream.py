@@ -25,8 +25,8 @@ def voice(samples: int, seed: int = 1) -> Samples:
     return (0.1 * tone * gate + 0.003 * random.standard_normal(samples)).astype(np.float32)
 
 
-def streamed(stream: AudioFeatureStream, sound: Samples, cuts: list[int]) -> np.ndarray:
-    pieces = np.split(sound, sorted(c % (len(sound) + 1) for c in cuts))
+def streamed(stream: AudioFeatureStream, audio: Samples, cuts: list[int]) -> np.ndarray:
+    pieces = np.split(audio, sorted(c % (len(audio) + 1) for c in cuts))
     return np.concatenate([*(stream.accept(p) for p in pieces), stream.finish()])
 
 
@@ -37,16 +37,16 @@ def streamed(stream: AudioFeatureStream, sound: Samples, cuts: list[int]) -> np.
     seed=st.integers(0, 5),
 )
 def test_chunking_never_changes_a_row(samples: int, cuts: list[int], seed: int) -> None:
-    sound = voice(samples, seed)
-    rows = streamed(AudioFeatureStream(FRONTEND), sound, cuts)
-    np.testing.assert_array_equal(rows, FRONTEND.rows(sound))
+    audio = voice(samples, seed)
+    rows = streamed(AudioFeatureStream(FRONTEND), audio, cuts)
+    np.testing.assert_array_equal(rows, FRONTEND.rows(audio))
 
 
 def test_a_stream_can_begin_anew() -> None:
     stream = AudioFeatureStream(FRONTEND)
     streamed(stream, voice(9000, 3), [500])
-    sound = voice(7000, 4)
-    np.testing.assert_array_equal(streamed(stream, sound, [100, 4000]), FRONTEND.rows(sound))
+    audio = voice(7000, 4)
+    np.testing.assert_array_equal(streamed(stream, audio, [100, 4000]), FRONTEND.rows(audio))
     assert stream.emitted == stream.accepted == 0
 
 
@@ -60,10 +60,10 @@ def test_rows_come_out_at_most_the_look_ahead_behind() -> None:
 
 @pytest.mark.parametrize("end", [16000, 16160, 40000, 40001, 47999])
 def test_preview_gives_what_the_end_of_a_clip_would(end: int) -> None:
-    sound = voice(48000)
+    audio = voice(48000)
     stream = AudioFeatureStream(FRONTEND)
-    given_rows = [stream.accept(c) for c in np.split(sound[:end], range(320, end, 320))]
-    whole = FRONTEND.rows(sound[:end])
+    given_rows = [stream.accept(c) for c in np.split(audio[:end], range(320, end, 320))]
+    whole = FRONTEND.rows(audio[:end])
     emitted = sum(map(len, given_rows))
     preview = stream.preview(end)
     assert emitted + len(preview) == len(whole) == end // HOP
@@ -77,31 +77,31 @@ def test_preview_gives_what_the_end_of_a_clip_would(end: int) -> None:
 
 
 def test_preview_leaves_the_stream_as_it_was() -> None:
-    sound = voice(20000)
+    audio = voice(20000)
     stream = AudioFeatureStream(FRONTEND)
-    first = stream.accept(sound[:10000])
+    first = stream.accept(audio[:10000])
     stream.preview(10000)
-    rest = [stream.accept(sound[10000:]), stream.finish()]
-    np.testing.assert_array_equal(np.concatenate([first, *rest]), FRONTEND.rows(sound))
+    rest = [stream.accept(audio[10000:]), stream.finish()]
+    np.testing.assert_array_equal(np.concatenate([first, *rest]), FRONTEND.rows(audio))
 
 
 def test_a_window_of_a_stream_differs_from_a_clip_at_its_first_frames_only() -> None:
-    sound = voice(64000)
+    audio = voice(64000)
     stream = AudioFeatureStream(FRONTEND)
-    rows = np.concatenate([stream.accept(sound), stream.finish()])
-    window = FRONTEND.rows(sound[16000:])
+    rows = np.concatenate([stream.accept(audio), stream.finish()])
+    window = FRONTEND.rows(audio[16000:])
     bands = FRONTEND.bands + 21
     np.testing.assert_array_equal(rows[102:, :bands], window[2:, :bands])
     assert not np.array_equal(rows[100:102, :bands], window[:2, :bands])
 
 
 def test_samples_that_are_no_numbers_leave_the_stream_alone() -> None:
-    sound = voice(12000)
+    audio = voice(12000)
     stream = AudioFeatureStream(FRONTEND)
-    first = stream.accept(sound[:5000])
-    broken = sound[5000:].copy()
+    first = stream.accept(audio[:5000])
+    broken = audio[5000:].copy()
     broken[7] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         stream.accept(broken)
-    rest = [stream.accept(sound[5000:]), stream.finish()]
-    np.testing.assert_array_equal(np.concatenate([first, *rest]), FRONTEND.rows(sound))
+    rest = [stream.accept(audio[5000:]), stream.finish()]
+    np.testing.assert_array_equal(np.concatenate([first, *rest]), FRONTEND.rows(audio))

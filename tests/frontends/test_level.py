@@ -24,7 +24,7 @@ def tone(seconds: float, amplitude: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("sound", "reason"),
+    ("audio", "reason"),
     [
         (np.zeros(0, np.float32), "only 0 ms of sound; 250 ms are needed"),
         (tone(0.2, 0.5), "only 200 ms of sound; 250 ms are needed"),
@@ -34,8 +34,8 @@ def tone(seconds: float, amplitude: float) -> np.ndarray:
         (np.concatenate([np.zeros(SAMPLE_RATE, np.float32), tone(0.1, 0.5)]), None),
     ],
 )
-def test_the_reason_is_told(sound: np.ndarray, reason: str | None) -> None:
-    assert why_unheard(sound, CONFIG) == reason
+def test_the_reason_is_told(audio: np.ndarray, reason: str | None) -> None:
+    assert why_unheard(audio, CONFIG) == reason
 
 
 def test_the_borders_are_heard() -> None:
@@ -49,7 +49,7 @@ def test_a_square_wave_of_full_scale_is_0_dbfs() -> None:
 
 
 def test_samples_and_the_mean_squares_of_a_stream_agree() -> None:
-    sound = tone(1.0, 0.3) * np.linspace(0, 1, SAMPLE_RATE, dtype=np.float32)
-    power = np.square(sound).reshape(-1, HOP).mean(axis=1)
+    audio = tone(1.0, 0.3) * np.linspace(0, 1, SAMPLE_RATE, dtype=np.float32)
+    power = np.square(audio).reshape(-1, HOP).mean(axis=1)
     level = loudest_power_dbfs(power, SAMPLE_RATE // HOP)
-    assert level == pytest.approx(loudest_dbfs(sound), abs=1e-4)
+    assert level == pytest.approx(loudest_dbfs(audio), abs=1e-4)

@@ -268,7 +268,7 @@ def test_pushes_and_windows_from_many_threads() -> None:
 
         return threading.Thread(target=run)
 
-    def sound() -> None:
+    def audio() -> None:
         for i in range(1, 500):
             aligner.push_frames("audio", ramp(i, 1), 160 * i, 160 * i)
 
@@ -281,7 +281,7 @@ def test_pushes_and_windows_from_many_threads() -> None:
             window = aligner.window(aligner.newest("audio") or 0, 300)
             assert np.isfinite(window["audio"].values).all()
 
-    threads = [guarded(work) for work in (sound, pictures, windows, windows)]
+    threads = [guarded(work) for work in (audio, pictures, windows, windows)]
     for thread in threads:
         thread.start()
     for thread in threads:

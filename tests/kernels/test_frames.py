@@ -19,12 +19,12 @@ def test_whisper_normalise_refuses_nan_and_keeps_the_shape():
 
 def test_whole_clips_may_be_computed_in_many_threads():
     kernel = LogMel()
-    sound = speech_like(2.0)
-    expected = kernel.compute(sound)
+    audio = speech_like(2.0)
+    expected = kernel.compute(audio)
     wrong = []
 
     def work() -> None:
-        wrong.extend(1 for _ in range(20) if not np.array_equal(kernel.compute(sound), expected))
+        wrong.extend(1 for _ in range(20) if not np.array_equal(kernel.compute(audio), expected))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -36,13 +36,13 @@ def test_whole_clips_may_be_computed_in_many_threads():
 
 def test_a_stream_in_two_threads_is_an_error_not_a_race():
     kernel = LogMel()
-    sound = speech_like(2.0)
+    audio = speech_like(2.0)
     messages = []
 
     def work() -> None:
         for _ in range(200):
             try:
-                kernel.accept(sound)
+                kernel.accept(audio)
             except RuntimeError as error:
                 messages.append(str(error))
 
@@ -52,4 +52,4 @@ def test_a_stream_in_two_threads_is_an_error_not_a_race():
     for thread in threads:
         thread.join()
     assert all("two threads" in message for message in messages)
-    assert kernel.samples_accepted == len(sound) * (800 - len(messages))
+    assert kernel.samples_accepted == len(audio) * (800 - len(messages))

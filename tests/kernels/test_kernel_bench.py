@@ -62,7 +62,7 @@ def test_the_command_prints_json(monkeypatch):
 
 def test_a_recording_takes_the_place_of_the_synthetic_sound(monkeypatch, tmp_path):
     taken = []
-    monkeypatch.setattr(kernel_bench, "make_tasks", lambda sound: taken.append(sound) or [])
+    monkeypatch.setattr(kernel_bench, "make_tasks", lambda audio: taken.append(audio) or [])
     command = ["kernels", "--json", "--audio"]
     assert CliRunner().invoke(bench.app, [*command, str(DEMO_CLIP)]).exit_code == 0
     assert len(taken[0]) > 16000
@@ -75,13 +75,13 @@ def test_a_recording_takes_the_place_of_the_synthetic_sound(monkeypatch, tmp_pat
 
 
 def test_with_a_recording_the_units_are_those_of_the_recording():
-    for task in kernel_bench.make_tasks(kernel_bench.speech_like_sound(2)):
+    for task in kernel_bench.make_tasks(kernel_bench.speech_like_audio(2)):
         expected = 100 * kernel_bench.SECONDS if task.name.startswith("resample") else 200
         assert abs(task.units - expected) <= 2
 
 
 def test_the_sound_is_deterministic_and_within_full_scale():
-    sound = kernel_bench.speech_like_sound(1)
-    np.testing.assert_array_equal(sound, kernel_bench.speech_like_sound(1))
-    assert sound.dtype == np.float32
-    assert 0.1 < np.abs(sound).max() <= 1.0
+    audio = kernel_bench.speech_like_audio(1)
+    np.testing.assert_array_equal(audio, kernel_bench.speech_like_audio(1))
+    assert audio.dtype == np.float32
+    assert 0.1 < np.abs(audio).max() <= 1.0

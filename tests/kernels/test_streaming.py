@@ -32,7 +32,7 @@ KERNELS = {
     "resampler 8000": Resampler(ResamplerOptions(source_rate=8000)),
     "resampler 16000": Resampler(ResamplerOptions(source_rate=16000)),
 }
-SOUND = speech_like(1.0)
+AUDIO = speech_like(1.0)
 every_kernel = pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS.keys())
 
 
@@ -40,12 +40,12 @@ every_kernel = pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS.k
 @settings(max_examples=25, deadline=None)
 @given(length=st.integers(0, 6000), cuts=st.lists(st.integers(0, 6000), max_size=12))
 def test_chunks_never_change_a_frame(kernel, length, cuts):
-    sound = SOUND[:length]
+    audio = AUDIO[:length]
     kernel.reset()
     edges = [0, *sorted(min(cut, length) for cut in cuts), length]
-    parts = [kernel.accept(sound[a:b]) for a, b in itertools.pairwise(edges)]
+    parts = [kernel.accept(audio[a:b]) for a, b in itertools.pairwise(edges)]
     streamed = np.concatenate([*parts, kernel.finish()])
-    whole = kernel.compute(sound)
+    whole = kernel.compute(audio)
     assert streamed.dtype == whole.dtype == np.float32
     np.testing.assert_array_equal(streamed, whole)
 
@@ -59,8 +59,8 @@ def test_chunks_never_change_a_frame(kernel, length, cuts):
     period=st.integers(1, 40),
 )
 def test_finite_samples_never_give_nan(kernel, values, period):
-    sound = np.resize(np.array(values[:period], np.float32), 1700)
-    assert np.isfinite(kernel.compute(sound)).all()
+    audio = np.resize(np.array(values[:period], np.float32), 1700)
+    assert np.isfinite(kernel.compute(audio)).all()
 
 
 EXTREMES = {
@@ -73,9 +73,9 @@ EXTREMES = {
 
 
 @every_kernel
-@pytest.mark.parametrize("sound", EXTREMES.values(), ids=EXTREMES.keys())
-def test_extremes_give_finite_frames(kernel, sound):
-    frames = kernel.compute(sound)
+@pytest.mark.parametrize("audio", EXTREMES.values(), ids=EXTREMES.keys())
+def test_extremes_give_finite_frames(kernel, audio):
+    frames = kernel.compute(audio)
     assert len(frames) > 0
     assert np.isfinite(frames).all()
 
@@ -84,18 +84,18 @@ def test_extremes_give_finite_frames(kernel, sound):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_bad_sample_is_named_and_changes_nothing(kernel, bad):
     kernel.reset()
-    sound = SOUND[:1000].copy()
-    sound[777] = bad
+    audio = AUDIO[:1000].copy()
+    audio[777] = bad
     with pytest.raises(ValueError, match="sample 777 is "):
-        kernel.accept(sound)
+        kernel.accept(audio)
     assert kernel.samples_accepted == 0
     with pytest.raises(ValueError, match="sample 777 is "):
-        kernel.compute(sound)
+        kernel.compute(audio)
 
 
 @every_kernel
 def test_float64_and_int16_follow_the_written_rule(kernel):
-    integers = np.round(SOUND[:3000] * 32767).astype(np.int16)
+    integers = np.round(AUDIO[:3000] * 32767).astype(np.int16)
     expected = kernel.compute(integers.astype(np.float32) / 32768)
     np.testing.assert_array_equal(kernel.compute(integers), expected)
     np.testing.assert_array_equal(kernel.compute(integers.astype(np.float64) / 32768), expected)
@@ -127,16 +127,16 @@ def test_after_finish_only_reset_helps(kernel):
     kernel.reset()
     kernel.finish()
     with pytest.raises(RuntimeError, match="reset"):
-        kernel.accept(SOUND)
+        kernel.accept(AUDIO)
     kernel.reset()
-    kernel.accept(SOUND)
-    assert kernel.samples_accepted == len(SOUND)
+    kernel.accept(AUDIO)
+    assert kernel.samples_accepted == len(AUDIO)
 
 
 @every_kernel
 def test_compute_leaves_the_stream_alone(kernel):
     kernel.reset()
-    first = kernel.accept(SOUND[:1000])
-    kernel.compute(SOUND)
-    streamed = np.concatenate([first, kernel.accept(SOUND[1000:]), kernel.finish()])
-    np.testing.assert_array_equal(streamed, kernel.compute(SOUND))
+    first = kernel.accept(AUDIO[:1000])
+    kernel.compute(AUDIO)
+    streamed = np.concatenate([first, kernel.accept(AUDIO[1000:]), kernel.finish()])
+    np.testing.assert_array_equal(streamed, kernel.compute(AUDIO))

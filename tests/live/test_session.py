@@ -87,7 +87,7 @@ def test_sigterm_leaves_a_whole_recording(tiny: Path, tmp_path: Path, demo_clip:
     assert process.returncode == 0, error
     import wave
 
-    with wave.open(str(kept / "sound.wav")) as sound:
-        assert sound.getnframes() > 0
+    with wave.open(str(kept / "audio.wav")) as audio:
+        assert audio.getnframes() > 0
     for line in (kept / "decisions.jsonl").read_text().splitlines():
         json.loads(line)

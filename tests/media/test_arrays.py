@@ -24,20 +24,20 @@ def test_any_rate_becomes_16_khz(make_tone: Maker, rate: int) -> None:
 
 
 def test_types_and_channels_are_one_scale(make_tone: Maker) -> None:
-    sound = make_tone(0.1)
-    whole = np.round(sound * 32768).astype(np.int16)
-    stereo = np.stack([sound, np.zeros_like(sound)], axis=1)
-    np.testing.assert_array_equal(clip_from_arrays(sound, 16000).samples, sound)
-    np.testing.assert_array_equal(clip_from_arrays(sound.astype(np.float64), 16000).samples, sound)
-    np.testing.assert_allclose(clip_from_arrays(whole, 16000).samples, sound, atol=1 / 32768)
-    np.testing.assert_allclose(clip_from_arrays(stereo, 16000).samples, sound / 2, rtol=1e-6)
+    audio = make_tone(0.1)
+    whole = np.round(audio * 32768).astype(np.int16)
+    stereo = np.stack([audio, np.zeros_like(audio)], axis=1)
+    np.testing.assert_array_equal(clip_from_arrays(audio, 16000).samples, audio)
+    np.testing.assert_array_equal(clip_from_arrays(audio.astype(np.float64), 16000).samples, audio)
+    np.testing.assert_allclose(clip_from_arrays(whole, 16000).samples, audio, atol=1 / 32768)
+    np.testing.assert_allclose(clip_from_arrays(stereo, 16000).samples, audio / 2, rtol=1e-6)
     assert clip_from_arrays(np.array([-32768], np.int16), 16000).samples[0] == -1.0
 
 
 def test_the_caller_keeps_its_array(make_tone: Maker) -> None:
-    sound = make_tone(0.1)
-    clip = clip_from_arrays(sound, 16000)
-    sound[:] = 0
+    audio = make_tone(0.1)
+    clip = clip_from_arrays(audio, 16000)
+    audio[:] = 0
     assert clip.samples.any()
 
 
@@ -68,10 +68,10 @@ def test_wrong_samples_are_named(samples: object, rate: object, message: str) ->
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_the_first_sample_that_is_no_number_is_named(value: float) -> None:
-    sound = np.zeros(100, np.float32)
-    sound[[37, 60]] = value
+    audio = np.zeros(100, np.float32)
+    audio[[37, 60]] = value
     with pytest.raises(MediaError, match=r"sample 37 is -?(nan|inf) \(2 of 100"):
-        clip_from_arrays(sound, 16000)
+        clip_from_arrays(audio, 16000)
     stereo = np.zeros((100, 2))
     stereo[5, 1] = value
     with pytest.raises(MediaError, match="sample 5 of channel 1 is"):

@@ -60,7 +60,7 @@ def test_every_container_gives_its_sound_and_its_pictures(
 ) -> None:
     path = recording(
         name,
-        sound=make_tone(1.0, rate),
+        audio=make_tone(1.0, rate),
         rate=rate,
         sound_codec=sound_codec,
         pictures=None if picture_codec is None else make_pictures(25),
@@ -93,8 +93,8 @@ def test_every_container_gives_its_sound_and_its_pictures(
 def test_any_rate_and_layout_becomes_mono_16_khz(
     recording: Recording, make_tone: Maker, rate: int, channels: int
 ) -> None:
-    sound = np.stack([make_tone(1.0, rate)] * channels, axis=1)
-    clip = read_clip(recording("clip.wav", sound=sound, rate=rate, sound_codec="pcm_f32le"))
+    audio = np.stack([make_tone(1.0, rate)] * channels, axis=1)
+    clip = read_clip(recording("clip.wav", audio=audio, rate=rate, sound_codec="pcm_f32le"))
 
     assert len(clip.samples) == pytest.approx(16000, abs=1)
     expected = make_tone(1.0)[1000:15000]
@@ -102,18 +102,18 @@ def test_any_rate_and_layout_becomes_mono_16_khz(
 
 
 def test_16_khz_sound_is_not_touched(recording: Recording) -> None:
-    sound = np.random.default_rng(0).uniform(-1, 1, 5000).astype(np.float32)
-    clip = read_clip(recording("clip.wav", sound=sound, sound_codec="pcm_f32le"))
-    np.testing.assert_array_equal(clip.samples, sound)
+    audio = np.random.default_rng(0).uniform(-1, 1, 5000).astype(np.float32)
+    clip = read_clip(recording("clip.wav", audio=audio, sound_codec="pcm_f32le"))
+    np.testing.assert_array_equal(clip.samples, audio)
 
 
 def test_the_centre_of_surround_sound_is_the_loudest_and_the_lowest_channel_is_silent(
     recording: Recording, make_tone: Maker
 ) -> None:
     def level(channel: int) -> float:
-        sound = np.zeros((8000, 6), np.float32)
-        sound[:, channel] = make_tone(0.5)
-        path = recording("clip.wav", sound=sound, sound_codec="pcm_f32le")
+        audio = np.zeros((8000, 6), np.float32)
+        audio[:, channel] = make_tone(0.5)
+        path = recording("clip.wav", audio=audio, sound_codec="pcm_f32le")
         return float(np.abs(read_clip(path).samples).max())
 
     left, centre, low = level(0), level(2), level(3)
@@ -124,7 +124,7 @@ def test_the_centre_of_surround_sound_is_the_loudest_and_the_lowest_channel_is_s
 def test_sound_that_starts_late_is_silent_until_then(
     recording: Recording, make_tone: Maker, make_pictures: Maker
 ) -> None:
-    path = recording("c.mkv", sound=make_tone(1.0), sound_start=0.5, pictures=make_pictures(40))
+    path = recording("c.mkv", audio=make_tone(1.0), sound_start=0.5, pictures=make_pictures(40))
     clip = read_clip(path)
     assert clip.frames[0].time == 0
     assert not clip.samples[:8000].any()
@@ -137,7 +137,7 @@ def test_sound_that_starts_late_is_silent_until_then(
 def test_pictures_that_start_late_keep_their_times(
     recording: Recording, make_tone: Maker, make_pictures: Maker
 ) -> None:
-    path = recording("c.mkv", sound=make_tone(1.0), pictures=make_pictures(25), picture_start=0.6)
+    path = recording("c.mkv", audio=make_tone(1.0), pictures=make_pictures(25), picture_start=0.6)
     clip = read_clip(path)
     np.testing.assert_allclose(clip.samples, make_tone(1.0), atol=1e-4)
     assert [f.time for f in clip.frames] == [9600, 12800, 16000, 19200, 22400]
@@ -148,11 +148,11 @@ def test_pictures_that_start_late_keep_their_times(
 def test_what_is_unwanted_does_not_move_the_clock(
     recording: Recording, make_tone: Maker, make_pictures: Maker
 ) -> None:
-    path = recording("c.mkv", sound=make_tone(1.0), sound_start=0.5, pictures=make_pictures(40))
+    path = recording("c.mkv", audio=make_tone(1.0), sound_start=0.5, pictures=make_pictures(40))
     sound_only = read_clip(path, want_video=False)
     assert not sound_only.samples[:8000].any()
     assert sound_only.absent == {"video": "its pictures were not asked for"}
-    late = recording("d.mkv", sound=make_tone(1.0), pictures=make_pictures(25), picture_start=0.6)
+    late = recording("d.mkv", audio=make_tone(1.0), pictures=make_pictures(25), picture_start=0.6)
     pictures_only = read_clip(late, want_audio=False)
     assert pictures_only.frames[0].time == 9600
     assert pictures_only.absent == {"audio": "its sound was not asked for"}
@@ -161,7 +161,7 @@ def test_what_is_unwanted_does_not_move_the_clock(
 def test_lost_sound_becomes_silence_of_the_right_length_and_is_told(
     recording: Recording, make_tone: Maker
 ) -> None:
-    path = recording("c.mkv", sound=make_tone(2.0), lost=lambda t: 0.5 <= t < 0.8)
+    path = recording("c.mkv", audio=make_tone(2.0), lost=lambda t: 0.5 <= t < 0.8)
     clip = read_clip(path)
     assert not clip.samples[8000:12800].any()
     np.testing.assert_allclose(clip.samples[12800:], make_tone(2.0)[12800:], atol=1e-4)
@@ -172,8 +172,8 @@ def test_lost_sound_becomes_silence_of_the_right_length_and_is_told(
 def test_a_short_lost_packet_at_another_rate_does_not_shift_what_follows(
     recording: Recording, make_tone: Maker
 ) -> None:
-    sound = make_tone(2.0, 44100)
-    path = recording("c.mkv", sound=sound, rate=44100, lost=lambda t: 0.5 <= t < 0.52)
+    audio = make_tone(2.0, 44100)
+    path = recording("c.mkv", audio=audio, rate=44100, lost=lambda t: 0.5 <= t < 0.52)
     clip = read_clip(path)
     np.testing.assert_allclose(clip.samples[9000:31000], make_tone(2.0)[9000:31000], atol=5e-3)
     assert len(clip.warnings) == 1
@@ -182,7 +182,7 @@ def test_a_short_lost_packet_at_another_rate_does_not_shift_what_follows(
 def test_sound_without_pictures_and_pictures_without_sound_are_no_errors(
     recording: Recording, make_tone: Maker, make_pictures: Maker
 ) -> None:
-    heard = read_clip(recording("a.wav", sound=make_tone(0.5)))
+    heard = read_clip(recording("a.wav", audio=make_tone(0.5)))
     assert (heard.has_audio, heard.has_video) == (True, False)
     seen = read_clip(recording("v.mp4", pictures=make_pictures(10)))
     assert (seen.has_audio, seen.has_video) == (False, True)
@@ -222,7 +222,7 @@ def test_a_picture_recorded_sideways_is_turned_upright(recording: Recording, deg
 def test_a_cover_is_not_a_video(recording: Recording, make_tone: Maker) -> None:
     import cv2
 
-    path = recording("c.mp3", sound=make_tone(1.0), sound_codec="libmp3lame")
+    path = recording("c.mp3", audio=make_tone(1.0), sound_codec="libmp3lame")
     cover = bytes(cv2.imencode(".png", np.zeros((32, 32, 3), np.uint8))[1])
     body = b"\0image/png\0\x03\0" + cover
     frame = b"APIC" + len(body).to_bytes(4, "big") + b"\0\0" + body
@@ -293,15 +293,15 @@ def four_hours_of_pictures(folder: Path) -> Path:
 def test_the_sound_can_be_read_without_the_pictures(
     recording: Recording, make_tone: Maker, make_pictures: Maker, kept_in_memory: bool
 ) -> None:
-    path = recording("c.mkv", sound=make_tone(1.0), pictures=make_pictures(50))
+    path = recording("c.mkv", audio=make_tone(1.0), pictures=make_pictures(50))
     with read_clip(path) if kept_in_memory else open_clip(path) as clip:
         heard = list(clip.segments(0.75, frames_per_second=None))
         assert clip.warnings == ()
         both = list(clip.segments(10.0))
     assert [s.stop for s in heard] == [12000, 16000]
     assert all(s.frames == () for s in heard)
-    sound = np.concatenate([s.samples for s in heard])
-    np.testing.assert_array_equal(sound, both[0].samples[: len(sound)])
+    audio = np.concatenate([s.samples for s in heard])
+    np.testing.assert_array_equal(audio, both[0].samples[: len(audio)])
     assert len(both[0].frames) == 10
 
 
@@ -324,7 +324,7 @@ def test_four_hours_stay_in_bounded_memory(tmp_path: Path, make: Callable[[Path]
 def test_a_clip_that_is_too_long_to_be_read_whole_is_refused(
     recording: Recording, make_tone: Maker
 ) -> None:
-    path = recording("c.wav", sound=make_tone(3.0))
+    path = recording("c.wav", audio=make_tone(3.0))
     with pytest.raises(MediaError, match="longer than 2 s: read it in pieces with open_clip"):
         read_clip(path, maximum_seconds=2.0)
 

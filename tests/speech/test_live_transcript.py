@@ -38,10 +38,10 @@ def speech(demo_clip: Path) -> np.ndarray:
     return read_clip(demo_clip, want_video=False).samples
 
 
-def heard(transcript: LiveTranscript, sound: np.ndarray, begin: int) -> list[Heard]:
+def heard(transcript: LiveTranscript, audio: np.ndarray, begin: int) -> list[Heard]:
     found = []
-    for at in range(0, len(sound), 800):
-        found += transcript.accept(sound[at : at + 800], begin + at)
+    for at in range(0, len(audio), 800):
+        found += transcript.accept(audio[at : at + 800], begin + at)
     return found + transcript.finish()
 
 
@@ -95,13 +95,13 @@ def test_times_of_guesses_are_refused_if_they_cannot_be() -> None:
 
 def test_the_sink_hands_everything_on_and_adds_the_words(sink: Any, speech: np.ndarray) -> None:
     picture = np.zeros((4, 4, 3), np.uint8)
-    sound = np.concatenate([speech, PAUSE])
+    audio = np.concatenate([speech, PAUSE])
     with TranscribingSink(sink, FakeListener(), guess_seconds=100) as listening:
-        for at in range(0, len(sound), 1600):
-            assert listening.push_audio(sound[at : at + 1600], 7000 + at)
+        for at in range(0, len(audio), 1600):
+            assert listening.push_audio(audio[at : at + 1600], 7000 + at)
         assert listening.push_video(picture, 12)
         assert listening.push_text("typed", 1, 2, final=False)
-    np.testing.assert_array_equal(sink.samples, sound)
+    np.testing.assert_array_equal(sink.samples, audio)
     assert sink.pictures[0][1] == 12
     assert ("typed", 1, 2, False) in sink.words
     spoken = [w for w in sink.words if w[0] != "typed"]
@@ -133,10 +133,10 @@ def test_what_the_recogniser_has_no_time_for_is_counted_and_sound_goes_on(
     free = listener.words
     listener.words = lambda span: (gate.wait(20), free(span))[1]  # type: ignore[method-assign]
     with TranscribingSink(sink, listener, guess_seconds=0.1) as listening:
-        sound = np.concatenate([speech] * 6)
-        for at in range(0, len(sound), 320):
-            assert listening.push_audio(sound[at : at + 320], at)
-        assert len(sink.samples) == len(sound)
+        audio = np.concatenate([speech] * 6)
+        for at in range(0, len(audio), 320):
+            assert listening.push_audio(audio[at : at + 320], at)
+        assert len(sink.samples) == len(audio)
         assert listening.dropped_samples > 0
         gate.set()
 
@@ -147,13 +147,13 @@ def test_a_recogniser_that_fails_is_told_and_survived(
     listener = FakeListener()
     listener.fails = True
     with TranscribingSink(sink, listener, guess_seconds=100) as listening:
-        for sound in (speech, PAUSE):
-            listening.push_audio(sound, len(sink.samples) if sink.sound else 0)
+        for audio in (speech, PAUSE):
+            listening.push_audio(audio, len(sink.samples) if sink.audio else 0)
         eventually(lambda: listening.error is not None)
         assert "the recogniser broke" in str(listening.error)
         listener.fails = False
-        for sound in (speech, PAUSE):
-            assert listening.push_audio(sound, len(sink.samples))
+        for audio in (speech, PAUSE):
+            assert listening.push_audio(audio, len(sink.samples))
     assert len(sink.words) > 0
 
 
@@ -162,4 +162,4 @@ def test_a_closed_sink_still_hands_on(sink: Any) -> None:
     listening.close()
     listening.close()
     assert listening.push_audio(PAUSE, 0)
-    assert len(sink.sound) == 1
+    assert len(sink.audio) == 1

@@ -31,11 +31,11 @@ class LoudIsSpeech:
 @pytest.mark.parametrize("chunk", [100, 512, 1600, 16000])
 @pytest.mark.parametrize("start", [0, 2**53])
 def test_speech_is_found_at_its_time(chunk: int, start: int) -> None:
-    sound = np.zeros(64000, np.float32)
-    sound[32000:40000] = 1.0
+    audio = np.zeros(64000, np.float32)
+    audio[32000:40000] = 1.0
     gate = SpeechGate(LoudIsSpeech(), 64000)
-    for begin in range(0, len(sound), chunk):
-        piece = sound[begin : begin + chunk]
+    for begin in range(0, len(audio), chunk):
+        piece = audio[begin : begin + chunk]
         gate.accept(piece, start + begin + len(piece))
     assert gate.speaks(start, start + 64000)
     assert not gate.speaks(start, start + 31000)
@@ -44,10 +44,10 @@ def test_speech_is_found_at_its_time(chunk: int, start: int) -> None:
 
 
 def test_a_click_is_no_speech() -> None:
-    sound = np.zeros(16000, np.float32)
-    sound[5120:6144] = 1.0
+    audio = np.zeros(16000, np.float32)
+    audio[5120:6144] = 1.0
     gate = SpeechGate(LoudIsSpeech(), 64000)
-    gate.accept(sound, 16000)
+    gate.accept(audio, 16000)
     assert not gate.speaks(0, 16000)
 
 
@@ -65,7 +65,7 @@ def test_noise_and_music_name_no_emotion() -> None:
     t = np.arange(48000) / 16000
     chord = sum(np.sin(2 * np.pi * f * t) for f in (220, 277.2, 329.6))
     noise = np.random.default_rng(1).standard_normal(48000)
-    for sound in (0.1 * chord, 0.05 * noise):
+    for audio in (0.1 * chord, 0.05 * noise):
         gate = SpeechGate(VoiceActivity(), 48000)
-        gate.accept(sound.astype(np.float32), 48000)
+        gate.accept(audio.astype(np.float32), 48000)
         assert not gate.speaks(0, 48000)

@@ -58,8 +58,8 @@ def test_arrays_and_long_sound_with_pauses(listener: SpeechToText, demo_clip: Pa
     sentence = read_clip(demo_clip, want_video=False).samples
     said = plain(demo_clip.with_suffix(".txt").read_text())
     pause = np.zeros(16000, np.float32)
-    sound = np.concatenate([sentence, pause, sentence, pause, sentence])
-    transcript = listener.transcribe((sound * 32767).astype(np.int16))
+    audio = np.concatenate([sentence, pause, sentence, pause, sentence])
+    transcript = listener.transcribe((audio * 32767).astype(np.int16))
     assert word_errors(said * 3, plain(transcript.text)) <= 3
     first_words = [w for w in transcript.words if plain(w.text) == said[:1]]
     begins = [0, len(sentence) + 16000, 2 * (len(sentence) + 16000)]

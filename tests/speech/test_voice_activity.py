@@ -27,9 +27,9 @@ def speech(demo_clip: Path) -> np.ndarray:
     return read_clip(demo_clip, want_video=False).samples
 
 
-def spans_of(sound: np.ndarray, options: SpeechSpanOptions | None = None) -> list[SpeechSpan]:
+def spans_of(audio: np.ndarray, options: SpeechSpanOptions | None = None) -> list[SpeechSpan]:
     segmenter = SpeechSegmenter(options)
-    return [*segmenter.accept(sound), *segmenter.finish()]
+    return [*segmenter.accept(audio), *segmenter.finish()]
 
 
 def test_speech_is_probable_and_other_sound_is_not(speech: np.ndarray) -> None:
@@ -49,12 +49,12 @@ def test_speech_is_probable_and_other_sound_is_not(speech: np.ndarray) -> None:
 @settings(max_examples=15, deadline=None)
 @given(sizes=st.lists(st.integers(0, 3000), min_size=1, max_size=12))
 def test_probabilities_do_not_depend_on_the_chunks(speech: np.ndarray, sizes: list[int]) -> None:
-    sound = speech[:20000]
-    whole = VoiceActivity().accept(sound)
-    assert len(whole) == len(sound) // FRAME
+    audio = speech[:20000]
+    whole = VoiceActivity().accept(audio)
+    assert len(whole) == len(audio) // FRAME
     activity, found, at = VoiceActivity(), [], 0
-    for size in [*sizes, len(sound)]:
-        found.append(activity.accept(sound[at : at + size]))
+    for size in [*sizes, len(audio)]:
+        found.append(activity.accept(audio[at : at + size]))
         at += size
     # A block of one frame is multiplied in another order than a block of many.
     np.testing.assert_allclose(np.concatenate(found), whole, atol=1e-5)
@@ -69,41 +69,41 @@ def test_the_last_open_frame_counts() -> None:
 
 def test_sentences_become_spans_with_their_sound(speech: np.ndarray) -> None:
     silence = np.zeros(24000, np.float32)
-    sound = np.concatenate([silence, speech, silence, speech, silence])
-    spans = spans_of(sound)
+    audio = np.concatenate([silence, speech, silence, speech, silence])
+    spans = spans_of(audio)
     assert len(spans) == 2
     for span, start in zip(spans, (24000, 48000 + len(speech)), strict=True):
         assert abs(span.start - start) < 8000
         assert abs(span.stop - (start + len(speech))) < 12000
-        np.testing.assert_array_equal(span.samples, sound[span.start : span.stop])
+        np.testing.assert_array_equal(span.samples, audio[span.start : span.stop])
         assert len(span.probabilities) == len(span.samples) // FRAME
 
 
 @pytest.mark.parametrize("size", [160, 1000, 48000])
 def test_spans_do_not_depend_on_the_chunks(speech: np.ndarray, size: int) -> None:
-    sound = np.concatenate([speech, np.zeros(24000, np.float32), speech])
+    audio = np.concatenate([speech, np.zeros(24000, np.float32), speech])
     segmenter, found = SpeechSegmenter(), []
-    for at in range(0, len(sound), size):
-        found += segmenter.accept(sound[at : at + size])
+    for at in range(0, len(audio), size):
+        found += segmenter.accept(audio[at : at + size])
     found += segmenter.finish()
-    whole = spans_of(sound)
+    whole = spans_of(audio)
     assert [(s.start, s.stop) for s in found] == [(s.start, s.stop) for s in whole]
 
 
 def test_endless_speech_is_cut_without_a_hole(speech: np.ndarray) -> None:
-    sound = np.concatenate([speech[2000:50000]] * 6)
-    spans = spans_of(sound, SpeechSpanOptions(longest=4.0))
+    audio = np.concatenate([speech[2000:50000]] * 6)
+    spans = spans_of(audio, SpeechSpanOptions(longest=4.0))
     assert len(spans) >= 4
     assert all(len(s.samples) <= 4.1 * 16000 for s in spans)
     assert all(a.stop == b.start for a, b in pairwise(spans))
-    assert spans[-1].stop > len(sound) - 16000
+    assert spans[-1].stop > len(audio) - 16000
 
 
 def test_silence_has_no_spans_and_is_not_kept() -> None:
     segmenter = SpeechSegmenter()
     for _ in range(100):
         assert segmenter.accept(np.zeros(16000, np.float32)) == []
-    assert len(segmenter._sound) < 16000
+    assert len(segmenter._audio) < 16000
     assert segmenter.finish() == []
     assert segmenter.open_span is None
 

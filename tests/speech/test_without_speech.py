@@ -108,10 +108,10 @@ def test_of_band_limited_speech_at_most_one_in_a_hundred_is_lost(data_folder: Pa
     lost = total = 0
     for actor in actors:
         with open_clip(folder / actor) as clip:
-            sound = np.concatenate([s.samples for s in clip.segments(60.0, None)])
+            audio = np.concatenate([s.samples for s in clip.segments(60.0, None)])
         for row in (r for r in rows if r["clip"] == actor):
             start, stop = (round(float(row[key]) * SAMPLE_RATE) for key in ("start", "end"))
-            lost += not heard(sound[start:stop])
+            lost += not heard(audio[start:stop])
             total += 1
     assert total > 300
     assert lost <= MOST_LOST * total, f"{lost} of {total}"

@@ -38,11 +38,11 @@ def test_the_clock_may_stand_anywhere(start: int) -> None:
 @settings(max_examples=25, deadline=None)
 @given(cuts=st.lists(st.integers(1, 64000 - 1), max_size=30))
 def test_chunking_never_changes_a_window(cuts: list[int]) -> None:
-    sound = np.random.default_rng(3).standard_normal(64000).astype(np.float32) * 0.1
+    audio = np.random.default_rng(3).standard_normal(64000).astype(np.float32) * 0.1
     whole, cut = Simulation(), Simulation()
     for simulation, where in ((whole, []), (cut, cuts)):
         begin = 0
-        for piece in np.split(sound, sorted(set(where))):
+        for piece in np.split(audio, sorted(set(where))):
             simulation.clock.time = begin + len(piece)
             # All of it belongs to one clock: what is late is not left out while draining.
             simulation.give(Chunk(piece, begin, SECOND), draining=True)

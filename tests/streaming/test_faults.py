@@ -49,7 +49,7 @@ def reason(decision: LiveDecision, modality: str) -> str:
 
 
 def test_one_lost_buffer_is_a_gap_that_is_told(simulation: Simulation) -> None:
-    simulation.run(0.1, sound=lambda _: None)
+    simulation.run(0.1, audio=lambda _: None)
     decisions = simulation.run(2.4)
     assert "100 ms of the sound are missing" in decisions[-1].modalities["audio"].notes
     assert decisions[-1].health.audio_lost_samples == pytest.approx(1600, abs=160)
@@ -57,7 +57,7 @@ def test_one_lost_buffer_is_a_gap_that_is_told(simulation: Simulation) -> None:
 
 
 def test_a_second_of_lost_buffers(simulation: Simulation) -> None:
-    simulation.run(1.5, sound=lambda _: None)
+    simulation.run(1.5, audio=lambda _: None)
     decisions = simulation.run(1.0)
     assert any("1500 ms" in note for note in decisions[-1].modalities["audio"].notes)
     assert recovered(simulation).health.audio_lost_samples == pytest.approx(24000, abs=160)
@@ -65,7 +65,7 @@ def test_a_second_of_lost_buffers(simulation: Simulation) -> None:
 
 def test_buffers_that_are_lost_again_and_again(simulation: Simulation) -> None:
     for _ in range(20):
-        simulation.run(0.1, sound=lambda _: None)
+        simulation.run(0.1, audio=lambda _: None)
         simulation.run(0.9)
     last = recovered(simulation)
     assert last.health.audio_lost_samples == pytest.approx(20 * 1600, rel=0.1)
@@ -73,7 +73,7 @@ def test_buffers_that_are_lost_again_and_again(simulation: Simulation) -> None:
 
 def test_a_buffer_that_is_delivered_twice(simulation: Simulation) -> None:
     begin = simulation.clock.time
-    chunk = Chunk(simulation.sound(1600), begin, SECOND)
+    chunk = Chunk(simulation.audio(1600), begin, SECOND)
     simulation.clock.time += 1600
     simulation.give(chunk)
     simulation.give(chunk)
@@ -84,8 +84,8 @@ def test_a_buffer_that_is_delivered_twice(simulation: Simulation) -> None:
 
 def test_buffers_in_the_wrong_order(simulation: Simulation) -> None:
     begin = simulation.clock.time
-    first = Chunk(simulation.sound(1600), begin, SECOND)
-    second = Chunk(simulation.sound(1600), begin + 1600, SECOND)
+    first = Chunk(simulation.audio(1600), begin, SECOND)
+    second = Chunk(simulation.audio(1600), begin + 1600, SECOND)
     simulation.clock.time += 3200
     simulation.give(second)
     simulation.give(first)
@@ -96,7 +96,7 @@ def test_buffers_in_the_wrong_order(simulation: Simulation) -> None:
 
 def test_a_stall_that_catches_up(simulation: Simulation) -> None:
     begin = simulation.clock.time
-    stalled = [Chunk(simulation.sound(1600), begin + i * 1600, SECOND) for i in range(8)]
+    stalled = [Chunk(simulation.audio(1600), begin + i * 1600, SECOND) for i in range(8)]
     late = simulation.run(0.8, microphone=False)
     assert late, "decisions do not wait for ever"
     simulation.give(*stalled)
@@ -125,14 +125,14 @@ def test_everything_is_unplugged(simulation: Simulation) -> None:
 
 
 def test_a_muted_microphone(simulation: Simulation) -> None:
-    decisions = simulation.run(4.0, sound=lambda n: np.zeros(n, np.float32))
+    decisions = simulation.run(4.0, audio=lambda n: np.zeros(n, np.float32))
     assert reason(decisions[-1], "audio") == "digital silence"
     assert decisions[-1].present == ("video",)
     recovered(simulation)
 
 
 def test_a_quiet_room(simulation: Simulation) -> None:
-    decisions = simulation.run(4.0, sound=lambda n: simulation.sound(n) * np.float32(1e-3))
+    decisions = simulation.run(4.0, audio=lambda n: simulation.audio(n) * np.float32(1e-3))
     assert "silence (loudest -8" in reason(decisions[-1], "audio")
     recovered(simulation)
 
@@ -140,18 +140,18 @@ def test_a_quiet_room(simulation: Simulation) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e7])
 def test_samples_that_are_no_sound(simulation: Simulation, value: float) -> None:
     def broken(samples: int) -> np.ndarray:
-        sound = simulation.sound(samples).copy()
-        sound[3] = value
-        return sound
+        audio = simulation.audio(samples).copy()
+        audio[3] = value
+        return audio
 
-    simulation.run(0.2, sound=broken)
+    simulation.run(0.2, audio=broken)
     last = recovered(simulation)
     assert last.health.audio_unusable_samples == 3200
     assert all(np.isfinite(list(last.probabilities.values())))
 
 
 def test_a_source_that_gives_only_broken_samples(simulation: Simulation) -> None:
-    decisions = simulation.run(5.0, sound=lambda n: np.full(n, np.nan, np.float32))
+    decisions = simulation.run(5.0, audio=lambda n: np.full(n, np.nan, np.float32))
     assert decisions[-1].present == ("video",)
     recovered(simulation, 5.0)
 
@@ -161,7 +161,7 @@ def test_a_microphone_of_another_rate_takes_over(simulation: Simulation) -> None
     while simulation.clock.time < end:
         begin = simulation.clock.time
         simulation.clock.time += 1600
-        samples = np.repeat(simulation.sound(1600), 3)
+        samples = np.repeat(simulation.audio(1600), 3)
         picture = PictureArrival(simulation.picture(), begin)
         simulation.give(Chunk(samples, begin, 48000), picture=picture)
     last = simulation.decisions[-1]
@@ -182,7 +182,7 @@ def test_a_sound_card_whose_clock_drifts(ppm: int) -> None:
     while simulation.clock.time < 200 * SECOND:
         begin, delivered = round(delivered / speed), delivered + 1600
         simulation.clock.time = round(delivered / speed)
-        simulation.give(Chunk(simulation.sound(1600), begin, SECOND))
+        simulation.give(Chunk(simulation.audio(1600), begin, SECOND))
     last = simulation.decisions[-1]
     assert last.health.drift_ppm == pytest.approx(ppm, abs=10)
     assert last.health.audio_lost_samples == 0
@@ -368,7 +368,7 @@ def test_a_machine_that_is_too_slow_sheds_work_in_the_stated_order(simulation: S
 
 def test_a_backlog_is_caught_up_with_the_newest_window(simulation: Simulation) -> None:
     begin = simulation.clock.time
-    backlog = [Chunk(simulation.sound(1600), begin + i * 1600, SECOND) for i in range(40)]
+    backlog = [Chunk(simulation.audio(1600), begin + i * 1600, SECOND) for i in range(40)]
     simulation.clock.time += 40 * 1600
     decisions = simulation.give(*backlog)
     assert [d.window.end for d in decisions] == [64000 + 40 * 1600]

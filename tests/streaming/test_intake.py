@@ -55,10 +55,10 @@ def test_other_rates_are_resampled_on_the_same_clock(rate: int) -> None:
     intake = AudioIntake(Tally())
     size, pieces = rate // 50, []
     t = np.arange(rate * 2) / rate
-    sound = np.sin(2 * np.pi * 440 * t).astype(np.float32)
+    audio = np.sin(2 * np.pi * 440 * t).astype(np.float32)
     for i in range(100):
         begin = 7000 + i * SAMPLE_RATE // 50
-        piece = intake.accept(Chunk(sound[i * size : (i + 1) * size], begin, rate))
+        piece = intake.accept(Chunk(audio[i * size : (i + 1) * size], begin, rate))
         assert piece is not None
         pieces.append(piece)
     position = 0

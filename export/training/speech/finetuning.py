@@ -55,10 +55,10 @@ class AudioExamples(Dataset[tuple[npt.NDArray[np.float32], int]]):
     """Log-mels of recordings; what happens to one depends on (seed, epoch, its number) alone."""
 
     def __init__(
-        self, sound: LabelledAudio, config: SpeechFinetuning, seed: int, *, augment: bool
+        self, audio: LabelledAudio, config: SpeechFinetuning, seed: int, *, augment: bool
     ) -> None:
         self.epoch = 0
-        self._sound = sound
+        self._audio = audio
         self._config = config
         self._seed = seed
         self._augment = augment
@@ -66,12 +66,12 @@ class AudioExamples(Dataset[tuple[npt.NDArray[np.float32], int]]):
 
     def __len__(self) -> int:
         """Recordings an epoch."""
-        return len(self._sound.targets)
+        return len(self._audio.targets)
 
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], int]:
         """Log-mel float32 [80, T], T even, and the label."""
         config = self._config
-        samples = self._sound.samples[index]
+        samples = self._audio.samples[index]
         generator = np.random.default_rng([self._seed, self.epoch, index])
         if self._augment:
             samples = augment_audio(samples, config.audio, generator)
@@ -86,7 +86,7 @@ class AudioExamples(Dataset[tuple[npt.NDArray[np.float32], int]]):
         log_mel = log_mel[:, : even_frames(log_mel.shape[1])]
         if self._augment:
             log_mel = mask_spectrum(log_mel, config, generator)
-        return log_mel, self._sound.targets[index]
+        return log_mel, self._audio.targets[index]
 
 
 def mask_spectrum(

@@ -67,8 +67,8 @@ def with_tuned_speech(
     else:
         encoder = finetune_speech(
             load_speech_encoder(speech, _sizes(config)),
-            _sounds(loaded, split.train),
-            _sounds(loaded, split.validation),
+            _labelled_audio(loaded, split.train),
+            _labelled_audio(loaded, split.validation),
             len(loaded.labels),
             config.finetune,
             fold / "speech",
@@ -105,7 +105,7 @@ def _sizes(config: TrainingConfig) -> SpeechEncoderConfig:
     return SpeechEncoderConfig.of_layers(config.speech_layers, dropout=dropout)
 
 
-def _sounds(loaded: RunData, part: Sequence[int]) -> LabelledAudio:
+def _labelled_audio(loaded: RunData, part: Sequence[int]) -> LabelledAudio:
     heard = [i for i in part if len(loaded.variants["audio"][i][0])]
     targets = loaded.targets
     return LabelledAudio(
@@ -124,12 +124,12 @@ def _encoded(
 ) -> RunData:
     frontend = default_audio_config()
     acoustic = AcousticEncoder(encoder, int(frontend.mfcc["num_ceps"]) + 4, encoder.width)
-    sound = AudioTokens(acoustic, frontend, cache)
+    audio = AudioTokens(acoustic, frontend, cache)
     before = loaded.variants["audio"]
     heard: list[Item] = [x for x, own in zip(loaded.items, before, strict=True) if len(own[0])]
-    several = [sound.variants(heard, console=console)]
+    several = [audio.variants(heard, console=console)]
     several += [
-        sound.variants(heard, GENTLE, number=number + 1, console=console)
+        audio.variants(heard, GENTLE, number=number + 1, console=console)
         for number in range(len(before[0]) - 1)
     ]
     for features in several:

@@ -68,7 +68,7 @@ class BundleTokens:
         if self._face_session is not None:
             self._face_session.close()
 
-    def sound(
+    def audio(
         self,
         items: Sequence[Item],
         options: AudioAugmentation | None = None,

@@ -125,10 +125,10 @@ def encode_items(
         encoder = load_speech_encoder(speech, SpeechEncoderConfig.of_layers(speech_layers_of(of)))
         columns = int(frontend.mfcc["num_ceps"]) + 4
         acoustic = AcousticEncoder(encoder, columns, encoder.width)
-        sound = AudioTokens(acoustic, frontend, cache)
-        made["audio"] = [sound.variants(encoded.items, console=console)]
+        audio = AudioTokens(acoustic, frontend, cache)
+        made["audio"] = [audio.variants(encoded.items, console=console)]
         made["audio"] += [
-            sound.variants(encoded.items, GENTLE, number=number + 1, console=console)
+            audio.variants(encoded.items, GENTLE, number=number + 1, console=console)
             for number in range(copies)
         ]
         encoded.prosody = acoustic.prosody_width
@@ -186,9 +186,9 @@ def _through_bundle(
 ) -> dict[Modality, list[Features]]:
     made: dict[Modality, list[Features]] = {}
     if "audio" in of.modalities and isinstance(of, ManifestData):
-        made["audio"] = [tokens.sound(items, console=console)]
+        made["audio"] = [tokens.audio(items, console=console)]
         made["audio"] += [
-            tokens.sound(items, GENTLE, number=n + 1, console=console) for n in range(copies)
+            tokens.audio(items, GENTLE, number=n + 1, console=console) for n in range(copies)
         ]
     if "text" in of.modalities:
         made["text"] = [_words(sources_of(of), tokens, items, cache, console)]

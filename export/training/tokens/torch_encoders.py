@@ -104,7 +104,7 @@ class AudioTokens:
 
         settings: dict[str, Any] = {**self._settings, "number": number if options else 0}
         settings["augmentation"] = options.model_dump() if options else None
-        return FeatureCache(self._cache / "sound", settings).features(
+        return FeatureCache(self._cache / "audio", settings).features(
             items, compute, description="sound", console=console
         )
 

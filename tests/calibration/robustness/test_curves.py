@@ -38,17 +38,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def test_noise_is_as_far_below_the_sound_as_it_says(bundle: Bundle) -> None:
     from edge_ser.export.trials.windows import ClipWindow
 
-    sound = (0.1 * np.sin(np.arange(32000) * 0.1)).astype(np.float32)
+    audio = (0.1 * np.sin(np.arange(32000) * 0.1)).astype(np.float32)
     disturber = Disturber(bundle.manifest.frontend.video, (), 0)
-    item = Item("clip", "sound", ("happy",))
+    item = Item("clip", "audio", ("happy",))
     for wanted in (20.0, 10.0, 0.0):
         change = disturber.window("noise", wanted)
-        noisy = change(ClipWindow(samples=sound), item).samples
-        again = change(ClipWindow(samples=sound), item).samples
+        noisy = change(ClipWindow(samples=audio), item).samples
+        again = change(ClipWindow(samples=audio), item).samples
         assert noisy is not None
         np.testing.assert_array_equal(noisy, again)
-        noise = noisy.astype(np.float64) - sound
-        measured = 10 * np.log10(np.square(sound.astype(np.float64)).mean() / (noise**2).mean())
+        noise = noisy.astype(np.float64) - audio
+        measured = 10 * np.log10(np.square(audio.astype(np.float64)).mean() / (noise**2).mean())
         assert measured == pytest.approx(wanted, abs=0.1)
 
 
@@ -146,16 +146,16 @@ def test_remembered_sound_is_what_the_front_end_gives(bundle: Bundle) -> None:
     session = open_session(bundle.graph_path("acoustic"), entry.inputs, entry.outputs)
     frontend = AudioFrontend(manifest.frontend.audio)
     memory = AudioMemory(frontend, session)
-    sound = _utterances(3)[0].samples
-    pieces = [sound[i : i + 1600] for i in range(0, len(sound), 1600)]
+    audio = _utterances(3)[0].samples
+    pieces = [audio[i : i + 1600] for i in range(0, len(audio), 1600)]
     rows = []
     for _ in range(2):
         features, plain = memory.features(), AudioFeatureStream(frontend)
         got = [features.accept(piece) for piece in pieces]
         expected = [plain.accept(piece) for piece in pieces]
-        rows.append(np.concatenate([*got, features.preview(len(sound))]))
+        rows.append(np.concatenate([*got, features.preview(len(audio))]))
         np.testing.assert_array_equal(
-            rows[-1], np.concatenate([*expected, plain.preview(len(sound))])
+            rows[-1], np.concatenate([*expected, plain.preview(len(audio))])
         )
         assert features.emitted == plain.emitted
     encoders = Encoders(bundle, "onnxruntime")

@@ -70,7 +70,7 @@ def test_record_says_so_and_writes(run: Run, tiny: Path, demo_clip: Path, tmp_pa
     assert code == 0
     assert "RECORDING" in err
     assert (folder / "decisions.jsonl").read_text().splitlines() == out.splitlines()
-    assert (folder / "sound.wav").stat().st_size > 90000
+    assert (folder / "audio.wav").stat().st_size > 90000
     assert len(list((folder / "pictures").iterdir())) > 5
 
 
@@ -189,7 +189,7 @@ def test_the_meter_hands_everything_on() -> None:
     meter.push_video(image)
     meter.push_text("a", 0, 1)
     assert meter.picture() is image
-    assert sink.got == ["sound", "picture", "words"]
+    assert sink.got == ["audio", "picture", "words"]
 
 
 def test_the_preview_boxes_the_face_and_leaves_the_picture_alone() -> None:

@@ -21,7 +21,7 @@ def clip(tmp_path: Path) -> Path:
 
 
 def _item(path: Path, **more: object) -> Item:
-    return Item("long", "sound", ("sad",), path=path, **more)
+    return Item("long", "audio", ("sad",), path=path, **more)
 
 
 def test_pieces_of_one_recording_are_read_in_one_pass(clip: Path) -> None:

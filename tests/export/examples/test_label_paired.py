@@ -13,9 +13,9 @@ NEUTRAL = EMOTIONS.index("neutral")
 def _banks() -> dict[Modality, Bank]:
     """Every token's first column is the label, so a drawn token tells where it came from."""
     labels = [i % len(EMOTIONS) for i in range(28)]
-    sound = [[np.full((9, 3), label, np.float16)] for label in labels]
+    audio = [[np.full((9, 3), label, np.float16)] for label in labels]
     faces = [[np.full((1, 2), label, np.float16)] * 3 for label in labels]
-    return {"audio": Bank(sound, labels), "text": Bank(sound, labels), "video": Bank(faces, labels)}
+    return {"audio": Bank(audio, labels), "text": Bank(audio, labels), "video": Bank(faces, labels)}
 
 
 def _source(**pairing: object) -> LabelPaired:

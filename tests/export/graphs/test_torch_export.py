@@ -31,8 +31,8 @@ class Tokens(nn.Module):
         self.linear = nn.Linear(8, 40)
         self.norm = nn.LayerNorm(40)
 
-    def forward(self, sound: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        tokens = self.norm(self.linear(sound))
+    def forward(self, audio: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        tokens = self.norm(self.linear(audio))
         return tokens, (tokens * weight[:, :, None]).sum(dim=1)
 
 
@@ -61,12 +61,12 @@ class Embedded(nn.Module):
 def example(length: int) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(length)
     return {
-        "sound": torch.randn(1, length, 8, generator=generator),
+        "audio": torch.randn(1, length, 8, generator=generator),
         "weight": torch.rand(1, length, generator=generator),
     }
 
 
-DYNAMIC = {"sound": {1: "frames"}, "weight": {1: "frames"}, "tokens": {1: "frames"}}
+DYNAMIC = {"audio": {1: "frames"}, "weight": {1: "frames"}, "tokens": {1: "frames"}}
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +119,8 @@ def test_the_graph_is_of_the_stated_opset_names_its_axes_and_no_local_file(
     model = onnx.load(str(path))
     assert [(o.domain, o.version) for o in model.opset_import] == [("", OPSET)]
     assert model.ir_version <= 10
-    sound = model.graph.input[0].type.tensor_type.shape.dim
-    assert [d.dim_param or d.dim_value for d in sound] == [1, "frames", 8]
+    audio = model.graph.input[0].type.tensor_type.shape.dim
+    assert [d.dim_param or d.dim_value for d in audio] == [1, "frames", 8]
     raw = path.read_bytes()
     assert b".py" not in raw
     assert str(Path.cwd()).encode() not in raw
@@ -150,7 +150,7 @@ def test_a_module_that_cannot_be_traced_is_named(tmp_path: Path) -> None:
 
 
 def test_a_dynamic_axis_must_be_proved_on_two_lengths(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"axis 1 \(frames\) of sound .* one length only"):
+    with pytest.raises(ConfigError, match=r"axis 1 \(frames\\) of audio .* one length only"):
         export_onnx(
             Tokens(), example(6), tmp_path / "t.onnx", outputs=["tokens", "sum"], dynamic=DYNAMIC
         )
@@ -168,13 +168,13 @@ def test_a_dynamic_axis_of_an_unknown_tensor_is_refused(tmp_path: Path) -> None:
 
 
 def test_examples_with_other_inputs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="every example needs the inputs sound, weight"):
+    with pytest.raises(ConfigError, match="every example needs the inputs audio, weight"):
         export_onnx(
             Tokens(),
             example(6),
             tmp_path / "t.onnx",
             outputs=["tokens", "sum"],
-            more_examples=[{"sound": torch.zeros(1, 2, 8)}],
+            more_examples=[{"audio": torch.zeros(1, 2, 8)}],
         )
 
 

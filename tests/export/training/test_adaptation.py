@@ -29,7 +29,7 @@ def _items(speakers: int = 3, clips: int = 10) -> tuple[Item, ...]:
     return tuple(
         Item(
             name=f"{speaker}-{clip:02d}",
-            kind="sound",
+            kind="audio",
             labels=("neutral" if clip % 2 else "happy",),
             speaker=str(speaker),
         )
@@ -82,7 +82,7 @@ def test_people_without_a_name_or_neutral_clips_are_refused() -> None:
     items = _items(clips=6)
     with pytest.raises(ConfigError, match="fewer than 4 neutral"):
         adapt_to_speakers(_variants(items), items, "neutral-4")
-    nameless = (Item(name="x", kind="sound", labels=("happy",)),)
+    nameless = (Item(name="x", kind="audio", labels=("happy",)),)
     with pytest.raises(ConfigError, match="names no speaker"):
         adapt_to_speakers([(np.zeros((2, 4)),)], nameless, "all-unlabelled")
 
@@ -132,14 +132,14 @@ def test_training_hears_a_person_as_the_runtime_does(tmp_path: Path, demo_clip: 
             file.setsampwidth(2)
             file.setframerate(16000)
             file.writeframes(cut.tobytes())
-        items.append(Item(name=f"{index}", kind="sound", labels=("sad",), path=path, speaker="a"))
+        items.append(Item(name=f"{index}", kind="audio", labels=("sad",), path=path, speaker="a"))
     with EdgeRecognizer(make_bundle(tmp_path / "bundle", with_adaptation)) as recognizer:
         adaptation = recognizer.bundle.manifest.adaptation
         assert adaptation is not None
         profile = recognizer.enroll([item.path for item in items if item.path is not None])
 
-        def encode(sound: np.ndarray) -> np.ndarray:
-            tokens = recognizer.encoders.audio(sound, StageTimer()).tokens
+        def encode(audio: np.ndarray) -> np.ndarray:
+            tokens = recognizer.encoders.audio(audio, StageTimer()).tokens
             assert tokens is not None
             return tokens
 

@@ -32,11 +32,11 @@ def _clips(count: int, seed: int, augmented: bool) -> tuple[Clips, list[int], di
     labels = [i % LABELS for i in range(count)]
     variants: dict[Modality, list] = {"audio": [], "video": []}
     for label in labels:
-        sound = generator.standard_normal((int(generator.integers(12, 30)), 6)).astype(np.float32)
-        sound[:, 0] += 3.0 * label
+        audio = generator.standard_normal((int(generator.integers(12, 30)), 6)).astype(np.float32)
+        audio[:, 0] += 3.0 * label
         face = generator.standard_normal((1, 4)).astype(np.float32)
         face[:, 1] += 6.0 * label
-        variants["audio"].append([sound])
+        variants["audio"].append([audio])
         variants["video"].append([face])
     clips = Clips(variants, labels, AUGMENTATION if augmented else None, seed)
     return clips, labels, variants

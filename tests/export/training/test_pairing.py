@@ -15,12 +15,12 @@ WITHOUT_FACE = (3, 4)
 
 def clips(pairing: float | None) -> Clips:
     """Clips whose tokens all hold the clip's number; two have no face."""
-    sound = [[np.full((6, 2), i, np.float32)] for i in range(len(TARGETS))]
+    audio = [[np.full((6, 2), i, np.float32)] for i in range(len(TARGETS))]
     face = [
         [np.full((0 if i in WITHOUT_FACE else 1, 3), i, np.float32)] for i in range(len(TARGETS))
     ]
     options = None if pairing is None else TokenAugmentation(pairing=pairing)
-    return Clips({"audio": sound, "video": face}, TARGETS, options, seed=4)
+    return Clips({"audio": audio, "video": face}, TARGETS, options, seed=4)
 
 
 def drawn(made: Clips, epochs: int = 6) -> list[tuple[int, int, int]]:
@@ -32,14 +32,14 @@ def drawn(made: Clips, epochs: int = 6) -> list[tuple[int, int, int]]:
             assert example.target == TARGETS[index]
             assert (len(example.tokens["video"]) == 0) == (index in WITHOUT_FACE)
             if index not in WITHOUT_FACE:
-                sound, face = (int(example.tokens[m][0, 0]) for m in ("audio", "video"))
-                found.append((index, sound, face))
+                audio, face = (int(example.tokens[m][0, 0]) for m in ("audio", "video"))
+                found.append((index, audio, face))
     return found
 
 
 def test_a_face_comes_from_a_clip_of_the_same_label() -> None:
     found = drawn(clips(1.0))
-    assert all(sound == index for index, sound, _ in found)
+    assert all(audio == index for index, audio, _ in found)
     assert all(TARGETS[face] == TARGETS[index] for index, _, face in found)
     assert not {face for *_, face in found} & set(WITHOUT_FACE)
     # Any of the seven or eight clips of a label may be drawn, the clip's own too.
@@ -55,7 +55,7 @@ def test_the_share_is_kept() -> None:
 
 @pytest.mark.parametrize("pairing", [0.0, None])
 def test_without_pairing_clips_stay_whole(pairing: float | None) -> None:
-    assert all(index == sound == face for index, sound, face in drawn(clips(pairing)))
+    assert all(index == audio == face for index, audio, face in drawn(clips(pairing)))
 
 
 def test_the_same_epoch_gives_the_same_pairs() -> None:

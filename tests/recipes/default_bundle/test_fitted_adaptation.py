@@ -53,7 +53,7 @@ def people(monkeypatch: pytest.MonkeyPatch) -> People:
     monkeypatch.setattr(fitted_adaptation, "enrol_speakers", enrol)
     items = {
         part: [
-            Item(f"{who}-{clip:02d}", "sound", (LABELS[clip % 2],), speaker=who)
+            Item(f"{who}-{clip:02d}", "audio", (LABELS[clip % 2],), speaker=who)
             for who in names
             for clip in range(20)
         ]

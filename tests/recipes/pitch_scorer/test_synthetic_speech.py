@@ -61,8 +61,8 @@ def test_noise_has_the_slope_asked_for() -> None:
 def test_a_recording_keeps_the_length_and_is_within_full_scale() -> None:
     speech = utterance(np.random.default_rng(1), 1.5)
     for seed in range(12):
-        sound = recorded(speech, np.random.default_rng(seed))
-        assert len(sound) == len(speech.samples)
-        assert np.isfinite(sound).all()
-        assert np.abs(sound).max() <= 1
-        assert sound.std() > 0
+        audio = recorded(speech, np.random.default_rng(seed))
+        assert len(audio) == len(speech.samples)
+        assert np.isfinite(audio).all()
+        assert np.abs(audio).max() <= 1
+        assert audio.std() > 0

@@ -56,7 +56,7 @@ def test_items_become_rows_with_every_label() -> None:
     [
         ([], "no labelled texts"),
         ([Item("a", "text", ("boredom",), text="x")], "a cannot .* boredom are unknown"),
-        ([Item("a", "sound", ("happy",))], "it is no text"),
+        ([Item("a", "audio", ("happy",))], "it is no text"),
     ],
 )
 def test_items_that_cannot_train_are_named(items: list[Item], message: str) -> None:

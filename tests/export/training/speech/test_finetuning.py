@@ -33,7 +33,7 @@ def _encoder(seed: int = 0) -> SpeechEncoder:
     return SpeechEncoder(SpeechEncoderConfig(width=32, heads=2, layers=1))
 
 
-def _sound(people: str, seed: int) -> LabelledAudio:
+def _audio(people: str, seed: int) -> LabelledAudio:
     targets = [i % 2 for i in range(8)]
     samples = [voice(LABELS[t], seed + i, 0.5 + 0.1 * (i % 3)) for i, t in enumerate(targets)]
     return LabelledAudio(samples, targets, [people[i % len(people)] for i in range(8)])
@@ -44,7 +44,7 @@ def _weights(encoder: SpeechEncoder) -> torch.Tensor:
 
 
 def test_it_learns_and_a_stopped_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
-    parts = _sound("ab", 0), _sound("cd", 50)
+    parts = _audio("ab", 0), _audio("cd", 50)
     before = _weights(_encoder())
     straight = finetune_speech(_encoder(), *parts, 2, CONFIG, tmp_path / "a", threads=2)
     logged = next((tmp_path / "a").rglob("metrics.csv")).read_text()
@@ -62,24 +62,24 @@ def test_it_learns_and_a_stopped_run_ends_as_one_that_was_not(tmp_path: Path) ->
 
 def test_people_who_train_choose_no_epoch(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="b are in both"):
-        finetune_speech(_encoder(), _sound("ab", 0), _sound("bc", 9), 2, CONFIG, tmp_path)
+        finetune_speech(_encoder(), _audio("ab", 0), _audio("bc", 9), 2, CONFIG, tmp_path)
     nobody = LabelledAudio([], [], [])
     with pytest.raises(ConfigError, match="nobody"):
-        finetune_speech(_encoder(), _sound("ab", 0), nobody, 2, CONFIG, tmp_path)
+        finetune_speech(_encoder(), _audio("ab", 0), nobody, 2, CONFIG, tmp_path)
 
 
 def test_augmentation_differs_between_epochs_and_repeats_within_one() -> None:
-    examples = AudioExamples(_sound("a", 0), CONFIG, 3, augment=True)
+    examples = AudioExamples(_audio("a", 0), CONFIG, 3, augment=True)
     first = examples[1][0]
     assert np.array_equal(first, examples[1][0])
     examples.epoch = 1
     other = examples[1][0]
     assert first.shape != other.shape or not np.array_equal(first, other)
-    plain = AudioExamples(_sound("a", 0), CONFIG, 3, augment=False)
+    plain = AudioExamples(_audio("a", 0), CONFIG, 3, augment=False)
     plain.epoch = 1
     assert plain[1][0].shape == (80, 60)
     config = SpeechFinetuning(longest_seconds=0.4)
-    assert AudioExamples(_sound("a", 0), config, 3, augment=False)[1][0].shape == (80, 40)
+    assert AudioExamples(_audio("a", 0), config, 3, augment=False)[1][0].shape == (80, 40)
 
 
 def test_masks_hide_no_more_than_they_may() -> None:
@@ -96,7 +96,7 @@ def test_masks_hide_no_more_than_they_may() -> None:
 
 def test_padding_does_not_change_an_answer() -> None:
     task = SpeechTask(_encoder(), 2, CONFIG, 1, torch.ones(2), 0).eval()
-    examples = AudioExamples(_sound("a", 0), CONFIG, 0, augment=False)
+    examples = AudioExamples(_audio("a", 0), CONFIG, 0, augment=False)
     short, long = examples[0], examples[2]
     assert short[0].shape[1] < long[0].shape[1]
     with torch.no_grad():

@@ -30,13 +30,13 @@ def test_features_of_other_layers_of_one_encoder_are_never_mixed(tmp_path: Path)
     """The weights of both are the same, and so is the width of their answers."""
     path = tmp_path / "voice.wav"
     write_clip(path, voice("angry", 0))
-    item = Item(name="voice", kind="sound", labels=("angry",), path=path)
+    item = Item(name="voice", kind="audio", labels=("angry",), path=path)
     answers = []
     for outputs in ((1,), (2,)):
         torch.manual_seed(0)
         sizes = SpeechEncoderConfig(width=32, heads=4, layers=2, outputs=outputs)
         acoustic = AcousticEncoder(SpeechEncoder(sizes), 24, 32)
-        sound = AudioTokens(acoustic, default_audio_config(), tmp_path / "cache")
-        answers.append(sound.variants([item]).arrays[0])
+        audio = AudioTokens(acoustic, default_audio_config(), tmp_path / "cache")
+        answers.append(audio.variants([item]).arrays[0])
     assert answers[0].shape == answers[1].shape
     assert not np.array_equal(answers[0], answers[1])

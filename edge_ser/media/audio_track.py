@@ -40,7 +40,7 @@ _LONGEST_OVERLAP = TICKS
 _BATCH_SECONDS = 0.25
 
 
-class FileSoundTrack:
+class FileAudioTrack:
     """Decodes, downmixes and resamples the sound of an open file."""
 
     def __init__(self, packets: PacketReader, origin: int) -> None:

@@ -22,7 +22,7 @@ _LONGEST_STEP_BACK = SAMPLE_RATE
 _HALF_A_SAMPLE = TICKS_A_SAMPLE // 2
 
 
-class FilePictureTrack:
+class FileVideoTrack:
     """Decodes the pictures of an open file; converts to RGB only those that are sampled."""
 
     def __init__(
