@@ -8,7 +8,7 @@ from pathlib import Path
 from edge_ser.bundles.loading import Bundle
 from edge_ser.calibration.fitting.calibrate import DEFAULT_ABSTAIN_SHARE, Wanted, calibrate
 from edge_ser.calibration.fitting.calibrated_bundle import write_calibrated
-from edge_ser.calibration.fitting.reliability_picture import (
+from edge_ser.calibration.fitting.reliability_diagrams import (
     reliability_diagrams,
     require_matplotlib,
 )

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from edge_ser.calibration.report.pictures.accuracy import accuracy_pictures
-from edge_ser.calibration.report.pictures.footprint import room_pictures
-from edge_ser.calibration.report.pictures.latency import latency_pictures
-from edge_ser.calibration.report.pictures.robustness import change_picture, robustness_pictures
+from edge_ser.calibration.report.plots.accuracy import accuracy_plots
+from edge_ser.calibration.report.plots.footprint import room_plots
+from edge_ser.calibration.report.plots.latency import latency_plots
+from edge_ser.calibration.report.plots.robustness import change_plot, robustness_plots
 from edge_ser.calibration.report.result import Report
 from edge_ser.calibration.report.tables import (
     accuracy_tables,
@@ -53,7 +53,7 @@ def render_page(report: Report, json_name: str) -> str:
     template = environment.from_string((folder / "report.html.j2").read_text("utf-8"))
     accuracy = report.accuracy
     comparison = report.comparison
-    changed = change_picture(comparison.changes) if comparison is not None else None
+    changed = change_plot(comparison.changes) if comparison is not None else None
     return template.render(
         r=report,
         css=(folder / "report.css").read_text("utf-8"),
@@ -64,15 +64,15 @@ def render_page(report: Report, json_name: str) -> str:
         verdict_table=verdict_table(report),
         warnings=_warnings(report),
         cards=_cards(report),
-        change_pictures=[changed] if changed is not None else [],
+        change_plots=[changed] if changed is not None else [],
         change_table=change_table(report, clear=True),
         same_table=change_table(report, clear=False),
-        latency_pictures=latency_pictures(report),
+        latency_plots=latency_plots(report),
         latency_tables=latency_tables(report),
-        room_pictures=room_pictures(report),
+        room_plots=room_plots(report),
         room_table=room_table(report),
         energy_lines=_energy_lines(report),
-        accuracy_pictures=accuracy_pictures(accuracy) if accuracy is not None else [],
+        accuracy_plots=accuracy_plots(accuracy) if accuracy is not None else [],
         accuracy_tables=accuracy_tables(accuracy) if accuracy is not None else [],
         group_lines=_group_lines(accuracy) if accuracy is not None else [],
         robustness=_robustness(report),
@@ -203,7 +203,7 @@ def _robustness(report: Report) -> list[dict[str, Any]]:
         found.append(
             {
                 "about": about,
-                "pictures": robustness_pictures(section),
+                "plots": robustness_plots(section),
                 "table": robustness_table(section),
                 "protocols": list(dict.fromkeys(protocols)),
             }

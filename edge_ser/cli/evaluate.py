@@ -77,7 +77,7 @@ def evaluate(
     scored = scores(result)
     typer.echo(json.dumps(scored.to_dict(), ensure_ascii=False) if as_json else markdown(scored))
     if output is not None:
-        from edge_ser.export.evaluation.pictures import write_report
+        from edge_ser.export.evaluation.plots import write_report
 
         for file in write_report(scored, output):
             console.print(f"written: {file}", soft_wrap=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from edge_ser.export.evaluation.pictures import write_report
+from edge_ser.export.evaluation.plots import write_report
 from edge_ser.export.evaluation.tables import RunScores, scores
 from edge_ser.export.search.grid import Search, write_best
 from edge_ser.export.search.ray_jobs import run_search

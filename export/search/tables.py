@@ -1,4 +1,4 @@
-"""What a grid search found: tables, a picture, and the choice of each fold."""
+"""What a grid search found: tables, a plot, and the choice of each fold."""
 
 from __future__ import annotations
 
@@ -123,14 +123,14 @@ def write_search(search: Search, found: Sequence[Found], output: Path) -> list[P
     content = {
         "search.md": search_markdown(search, found).encode(),
         "search.json": json.dumps(document, indent=2, default=asdict).encode() + b"\n",
-        "search.png": _picture(search, found),
+        "search.png": _plot(search, found),
     }
     for name, data in content.items():
         write_atomically(output / name, data)
     return [output / name for name in content]
 
 
-def _picture(search: Search, found: Sequence[Found]) -> bytes:
+def _plot(search: Search, found: Sequence[Found]) -> bytes:
     """A row a point: every fold as a dot, the mean as a bar."""
     try:
         from matplotlib.figure import Figure

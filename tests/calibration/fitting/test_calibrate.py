@@ -24,7 +24,7 @@ from edge_ser.calibration.fitting.calibrate import (
     too_little,
 )
 from edge_ser.calibration.fitting.calibrated_bundle import write_calibrated
-from edge_ser.calibration.fitting.reliability_picture import reliability_diagrams
+from edge_ser.calibration.fitting.reliability_diagrams import reliability_diagrams
 from edge_ser.calibration.fitting.result import CalibrationReport
 from edge_ser.errors import ConfigError
 from edge_ser.export.scoring.metrics import calibration_error

@@ -27,7 +27,7 @@ _WIDTH: Final = 7.0
 
 
 def write_report(scored: RunScores, folder: Path) -> list[Path]:
-    """Write a run's scores as Markdown, JSON and pictures into a folder.
+    """Write a run's scores as Markdown, JSON and plots into a folder.
 
     Returns:
         The files.

@@ -1,11 +1,11 @@
-"""Pictures of accuracy and calibration."""
+"""Plots of accuracy and calibration."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from edge_ser.calibration.report.pictures.drawing import (
+from edge_ser.calibration.report.plots.drawing import (
     BLUE,
     GREEN,
     GREY,
@@ -14,10 +14,10 @@ from edge_ser.calibration.report.pictures.drawing import (
     MUTED,
     ORANGE,
     SERIES,
-    Picture,
+    Plot,
     horizontal,
     legend,
-    picture,
+    plot,
 )
 from edge_ser.calibration.report.verdict import fullest
 from edge_ser.export.scoring.result import (
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def accuracy_pictures(section: AccuracySection) -> list[Picture]:
-    """Every picture of how right the bundle is; empty when nothing ran."""
+def accuracy_plots(section: AccuracySection) -> list[Plot]:
+    """Every plot of how right the bundle is; empty when nothing ran."""
     ran = [v for v in section.variants if v.subsets]
     if not ran:
         return []
@@ -52,7 +52,7 @@ def accuracy_pictures(section: AccuracySection) -> list[Picture]:
     return found
 
 
-def _by_subset(ran: Sequence[VariantAccuracy]) -> Picture:
+def _by_subset(ran: Sequence[VariantAccuracy]) -> Plot:
     names = [s.subset for s in ran[0].subsets]
     chance = [s.chance_accuracy for s in ran[0].subsets]
 
@@ -87,12 +87,12 @@ def _by_subset(ran: Sequence[VariantAccuracy]) -> Picture:
         "or pairings must not be compared with one another: the table says which."
     )
     height = 1.2 + (0.3 + 0.09 * len(ran)) * len(names)
-    return picture(
+    return plot(
         "subsets", "Accuracy by the modalities that are present", reading, paint, height=height
     )
 
 
-def _differences(others: Sequence[VariantAccuracy]) -> Picture:
+def _differences(others: Sequence[VariantAccuracy]) -> Plot:
     rows = [
         (f"{v.precision}, {s.subset.replace('+', ' + ')}", d.difference)
         for v in others
@@ -117,12 +117,12 @@ def _differences(others: Sequence[VariantAccuracy]) -> Picture:
         "chance."
     )
     height = 0.9 + 0.33 * len(rows)
-    return picture(
+    return plot(
         "precision-cost", "What each precision costs in accuracy", reading, paint, height=height
     )
 
 
-def _confusion(labels: Sequence[str], subset: SubsetAccuracy, variant: VariantAccuracy) -> Picture:
+def _confusion(labels: Sequence[str], subset: SubsetAccuracy, variant: VariantAccuracy) -> Plot:
     def paint(axes: Axes) -> None:
         from matplotlib.patches import Rectangle
 
@@ -161,10 +161,10 @@ def _confusion(labels: Sequence[str], subset: SubsetAccuracy, variant: VariantAc
         f"100.{mistaken}"
     )
     height = 1.5 + 0.33 * len(labels)
-    return picture("confusion", "Which labels are taken for which", reading, paint, height=height)
+    return plot("confusion", "Which labels are taken for which", reading, paint, height=height)
 
 
-def _reliability(subsets: Sequence[SubsetAccuracy]) -> Picture:
+def _reliability(subsets: Sequence[SubsetAccuracy]) -> Plot:
     columns = 2
     rows = -(-len(subsets) // columns)
 
@@ -198,7 +198,7 @@ def _reliability(subsets: Sequence[SubsetAccuracy]) -> Picture:
         f"point. The largest error has {worst.subset.replace('+', ' + ')}: "
         f"{worst.calibration_error.value:.3f}."
     )
-    return picture(
+    return plot(
         "reliability",
         "Do probabilities mean what they say",
         reading,
@@ -208,7 +208,7 @@ def _reliability(subsets: Sequence[SubsetAccuracy]) -> Picture:
     )
 
 
-def _risk(subsets: Sequence[SubsetAccuracy]) -> Picture:
+def _risk(subsets: Sequence[SubsetAccuracy]) -> Plot:
     def paint(axes: Axes) -> None:
         for index, subset in enumerate(subsets):
             curve = subset.abstention.curve
@@ -234,10 +234,10 @@ def _risk(subsets: Sequence[SubsetAccuracy]) -> Picture:
         f"accuracy of {whole.subset.replace('+', ' + ')} by {100 * gain.value:+.1f} points (95 % "
         f"interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f})."
     )
-    return picture("risk", "What abstaining brings", reading, paint, height=3.5)
+    return plot("risk", "What abstaining brings", reading, paint, height=3.5)
 
 
-def _people(subset: SubsetAccuracy, gap: GroupGap) -> Picture:
+def _people(subset: SubsetAccuracy, gap: GroupGap) -> Plot:
     groups = sorted(gap.groups, key=lambda g: g.accuracy)
 
     def paint(axes: Axes) -> None:
@@ -264,4 +264,4 @@ def _people(subset: SubsetAccuracy, gap: GroupGap) -> Picture:
         f"knows no difference between people would show {gap.random_gap_median:.1%} by chance, and "
         f"less than {gap.random_gap_95:.1%} in 95 % of the cases (p = {gap.p_value:.3f})."
     )
-    return picture("people", "For whom it works", reading, paint, height=3.1)
+    return plot("people", "For whom it works", reading, paint, height=3.1)

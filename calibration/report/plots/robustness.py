@@ -1,19 +1,19 @@
-"""Pictures of what noise, dim light, lost pictures, wrong words and an offset cost."""
+"""Plots of what noise, dim light, lost pictures, wrong words and an offset cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edge_ser.calibration.report.pictures.drawing import (
+from edge_ser.calibration.report.plots.drawing import (
     BLUE,
     MARKERS,
     MUTED,
     ORANGE,
     SERIES,
-    Picture,
+    Plot,
     legend,
-    picture,
+    plot,
 )
 from edge_ser.calibration.report.result import Change
 from edge_ser.calibration.robustness.result import OffsetCurve, RobustnessCurve, RobustnessSection
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def robustness_pictures(section: RobustnessSection) -> list[Picture]:
-    """One picture for each disturbance, and one for the offset."""
+def robustness_plots(section: RobustnessSection) -> list[Plot]:
+    """One plot for each disturbance, and one for the offset."""
     kinds = list(dict.fromkeys(curve.disturbance for curve in section.curves))
     found = [_curves([c for c in section.curves if c.disturbance == kind]) for kind in kinds]
     if section.offset is not None:
@@ -31,7 +31,7 @@ def robustness_pictures(section: RobustnessSection) -> list[Picture]:
     return found
 
 
-def _curves(curves: Sequence[RobustnessCurve]) -> Picture:
+def _curves(curves: Sequence[RobustnessCurve]) -> Plot:
     kind = curves[0].disturbance
     points = curves[0].points
     labels = [p.condition if p.strength is not None else "none" for p in points]
@@ -71,10 +71,10 @@ def _curves(curves: Sequence[RobustnessCurve]) -> Picture:
         "nothing at any strength."
     )
     name = f"robust-{kind.replace(' ', '-')}"
-    return picture(name, f"What it costs: {kind}", reading, paint, height=3.1)
+    return plot(name, f"What it costs: {kind}", reading, paint, height=3.1)
 
 
-def _offset(curve: OffsetCurve) -> Picture:
+def _offset(curve: OffsetCurve) -> Plot:
     offsets = [p.offset_ms for p in curve.points]
 
     def paint(axes: Axes) -> None:
@@ -103,17 +103,17 @@ def _offset(curve: OffsetCurve) -> Picture:
 
     reading = f"{curve.reading} Bands are 95 % intervals over people; below 0 is a loss."
     title = "What an offset between sound and picture costs"
-    return picture("offset", title, reading, paint, height=3.0)
+    return plot("offset", title, reading, paint, height=3.0)
 
 
-def change_picture(changes: Sequence[Change]) -> Picture | None:
+def change_plot(changes: Sequence[Change]) -> Plot | None:
     """Relative changes against an older report; None when there are none."""
     rows = [c for c in changes if c.percent is not None and c.section != "size"][:14]
     if not rows:
         return None
 
     def paint(axes: Axes) -> None:
-        from edge_ser.calibration.report.pictures.drawing import GREEN, GREY, horizontal
+        from edge_ser.calibration.report.plots.drawing import GREEN, GREY, horizontal
 
         horizontal(axes, [f"{c.section}: {c.figure}" for c in rows])
         colours = [GREY if c.better is None else GREEN if c.better else ORANGE for c in rows]
@@ -127,7 +127,7 @@ def change_picture(changes: Sequence[Change]) -> Picture | None:
         "reports varies by itself. "
         + (f"{len(worse)} of {len(rows)} figures became worse." if worse else "None became worse.")
     )
-    return picture("changes", "What changed", reading, paint, height=0.9 + 0.42 * len(rows))
+    return plot("changes", "What changed", reading, paint, height=0.9 + 0.42 * len(rows))
 
 
 def _two_lines(label: str) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of a report: matplotlib drawings as inline SVG whose colours follow the page's.
+"""Plots of a report: matplotlib drawings as inline SVG whose colours follow the page's.
 
 A drawing uses the colours below; in the SVG each becomes a CSS variable, which the page sets for
 light, dark and print. Text stays text. Needs matplotlib (extra ``report``).
@@ -52,8 +52,8 @@ _WIDTH: Final = 5.2
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture with what stands around it.
+class Plot:
+    """One plot with what stands around it.
 
     Attributes:
         name: unique in the page; part of the ids in the SVG.
@@ -68,7 +68,7 @@ class Picture:
     reading: str
 
 
-def picture(
+def plot(
     name: str,
     title: str,
     reading: str,
@@ -76,8 +76,8 @@ def picture(
     *,
     height: float = 2.9,
     panels: tuple[int, int] = (1, 1),
-) -> Picture:
-    """Draw a picture.
+) -> Plot:
+    """Draw a plot.
 
     Args:
         name: letters, digits and dashes.
@@ -105,11 +105,11 @@ def picture(
         paint(axes[0] if panels == (1, 1) else axes)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True)
-    return Picture(name, title, _inline(buffer.getvalue(), name, title), reading)
+    return Plot(name, title, _inline(buffer.getvalue(), name, title), reading)
 
 
 def legend(axes: Axes, columns: int = 3) -> None:
-    """A legend above the drawing, from the picture's left edge, so that it hides nothing."""
+    """A legend above the drawing, from the plot's left edge, so that it hides nothing."""
     handles, labels = axes.get_legend_handles_labels()
     if handles and axes.figure is not None:
         axes.figure.legend(

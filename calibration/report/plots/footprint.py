@@ -1,18 +1,18 @@
-"""Pictures of memory and energy."""
+"""Plots of memory and energy."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_ser.calibration.report.pictures.drawing import (
+from edge_ser.calibration.report.plots.drawing import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
-    Picture,
+    Plot,
     horizontal,
     legend,
-    picture,
+    plot,
 )
 from edge_ser.calibration.report.result import Report
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def room_pictures(report: Report) -> list[Picture]:
+def room_plots(report: Report) -> list[Plot]:
     """Memory, and energy where it is known."""
     found = []
     if any(f.resident_peak_mb is not None for f in report.footprint):
@@ -30,7 +30,7 @@ def room_pictures(report: Report) -> list[Picture]:
     return found
 
 
-def _memory(report: Report) -> Picture:
+def _memory(report: Report) -> Plot:
     rows = [f for f in report.footprint if f.resident_peak_mb is not None]
     parts = (
         ("resident_imported_mb", "imported", GREY),
@@ -61,10 +61,10 @@ def _memory(report: Report) -> Picture:
         "decoding; what a service keeps is the bar after decisions."
     )
     height = 1.25 + 0.75 * len(rows)
-    return picture("memory", "Resident memory of a process", reading, paint, height=height)
+    return plot("memory", "Resident memory of a process", reading, paint, height=height)
 
 
-def _energy(report: Report) -> Picture:
+def _energy(report: Report) -> Plot:
     rows = [e for e in report.energy if e.millijoules is not None]
 
     def paint(axes: Axes) -> None:
@@ -83,4 +83,4 @@ def _energy(report: Report) -> Picture:
         f"{first.source}, which covers {first.scope}."
     )
     height = 1.2 + 0.5 * len(rows)
-    return picture("energy", "Energy of one decision", reading, paint, height=height)
+    return plot("energy", "Energy of one decision", reading, paint, height=height)

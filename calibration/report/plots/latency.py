@@ -1,4 +1,4 @@
-"""Pictures of latency, memory and energy."""
+"""Plots of latency, memory and energy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_ser.calibration.performance.result import (
     LiveLatency,
     WarmLatency,
 )
-from edge_ser.calibration.report.pictures.drawing import (
+from edge_ser.calibration.report.plots.drawing import (
     BLUE,
     GREEN,
     GREY,
@@ -23,10 +23,10 @@ from edge_ser.calibration.report.pictures.drawing import (
     PINK,
     SERIES,
     YELLOW,
-    Picture,
+    Plot,
     horizontal,
     legend,
-    picture,
+    plot,
 )
 from edge_ser.calibration.report.result import Report
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 _PERCENTILES = (("p50", "p50", BLUE), ("p95", "p95", ORANGE), ("p99", "p99", PINK))
 
 
-def latency_pictures(report: Report) -> list[Picture]:
-    """Every picture of time that the report has figures for."""
+def latency_plots(report: Report) -> list[Plot]:
+    """Every plot of time that the report has figures for."""
     latency = report.latency
     alone = [m for m in latency.live if m.streams == 1]
     found = [_live_histogram(alone[0], _limit(report, "latency"))] if alone else []
@@ -56,7 +56,7 @@ def latency_pictures(report: Report) -> list[Picture]:
     return found
 
 
-def _live_histogram(live: LiveLatency, limit: tuple[str, float] | None) -> Picture:
+def _live_histogram(live: LiveLatency, limit: tuple[str, float] | None) -> Plot:
     times = live.latency
 
     def paint(axes: Axes) -> None:
@@ -69,10 +69,10 @@ def _live_histogram(live: LiveLatency, limit: tuple[str, float] | None) -> Pictu
         "longer somebody now and then waits; the last bar holds all that is longer."
     )
     title = "Live decision latency: newest sample to callback"
-    return picture("live-latency", title, reading, paint)
+    return plot("live-latency", title, reading, paint)
 
 
-def _warm_histogram(warm: WarmLatency) -> Picture:
+def _warm_histogram(warm: WarmLatency) -> Plot:
     times = warm.whole
 
     def paint(axes: Axes) -> None:
@@ -84,7 +84,7 @@ def _warm_histogram(warm: WarmLatency) -> Picture:
         f"{times.p50:.0f} ms in half of {times.count} cases{_high(times)}. A live stream spreads "
         "most of this over the time in which sound and pictures come in."
     )
-    return picture("warm-histogram", "Computing time of a warm decision", reading, paint)
+    return plot("warm-histogram", "Computing time of a warm decision", reading, paint)
 
 
 def _histogram(axes: Axes, times: Distribution, limit: tuple[str, float] | None) -> None:
@@ -130,7 +130,7 @@ def _mark(
     )
 
 
-def _time_line(warm: WarmLatency) -> Picture:
+def _time_line(warm: WarmLatency) -> Plot:
     stages = warm.stages
     total = sum(stage.p50 for stage in stages)
 
@@ -161,7 +161,7 @@ def _time_line(warm: WarmLatency) -> Picture:
         f"({warm.variant}, {_threads(warm.threads)})."
     )
     height = 0.8 + 0.27 * len(stages)
-    return picture("time-line", "Where a decision's milliseconds go", reading, paint, height=height)
+    return plot("time-line", "Where a decision's milliseconds go", reading, paint, height=height)
 
 
 def _ranges(axes: Axes, names: Sequence[str], times: Sequence[Distribution], unit: str) -> None:
@@ -178,13 +178,13 @@ def _ranges(axes: Axes, names: Sequence[str], times: Sequence[Distribution], uni
     legend(axes)
 
 
-def _live_ranges(live: Sequence[LiveLatency]) -> Picture:
+def _live_ranges(live: Sequence[LiveLatency]) -> Plot:
     fastest = min(live, key=lambda m: m.latency.p50)
     reading = (
         f"Each row is one precision on one backend: further left is faster, and closer together "
         f"is steadier. {fastest.variant} has the lowest median, {fastest.latency.p50:.0f} ms."
     )
-    return picture(
+    return plot(
         "live-variants",
         "Live decision latency by backend and precision",
         reading,
@@ -195,7 +195,7 @@ def _live_ranges(live: Sequence[LiveLatency]) -> Picture:
     )
 
 
-def _warm_ranges(latency: LatencySection) -> Picture:
+def _warm_ranges(latency: LatencySection) -> Plot:
     names = [f"{m.variant}, {_threads(m.threads)}" for m in latency.warm]
     fastest = min(latency.warm, key=lambda m: m.whole.p50)
     first = latency.warm[0]
@@ -205,7 +205,7 @@ def _warm_ranges(latency: LatencySection) -> Picture:
         f"{first.whole.p50:.0f} ms of {first.variant} with {_threads(first.threads)}. A percentile "
         "that too few decisions stand behind is left out."
     )
-    return picture(
+    return plot(
         "warm-variants",
         "Computing time by backend, precision and threads",
         reading,
@@ -216,7 +216,7 @@ def _warm_ranges(latency: LatencySection) -> Picture:
     )
 
 
-def _streams(live: Sequence[LiveLatency]) -> Picture:
+def _streams(live: Sequence[LiveLatency]) -> Plot:
     rows = sorted(live, key=lambda m: m.streams)
     names = [
         f"{m.streams} stream{'s' if m.streams > 1 else ''}, each decides every {m.hop_ms:.0f} ms"
@@ -233,7 +233,7 @@ def _streams(live: Sequence[LiveLatency]) -> Picture:
         f"{worst.latency.p50:.0f} ms, and {kept}. When the rows drift to the right, or decisions "
         "are left out, the device carries no more conversations."
     )
-    return picture(
+    return plot(
         "streams",
         "Live decision latency with several conversations at once",
         reading,
@@ -242,7 +242,7 @@ def _streams(live: Sequence[LiveLatency]) -> Picture:
     )
 
 
-def _cold(cold: Sequence[ColdStart], warm: Sequence[WarmLatency]) -> Picture:
+def _cold(cold: Sequence[ColdStart], warm: Sequence[WarmLatency]) -> Plot:
     parts = (
         ("interpreter", "interpreter", GREY),
         ("imports", "imports", YELLOW),
@@ -271,12 +271,12 @@ def _cold(cold: Sequence[ColdStart], warm: Sequence[WarmLatency]) -> Picture:
         "switched on waits for; the first decision also decodes the file."
     )
     height = 1.25 + 0.4 * len(cold)
-    return picture(
+    return plot(
         "cold-start", "Cold start: from nothing to an answer", reading, paint, height=height
     )
 
 
-def _steadiness(warm: Sequence[WarmLatency]) -> Picture:
+def _steadiness(warm: Sequence[WarmLatency]) -> Plot:
     def paint(axes: Axes) -> None:
         for index, row in enumerate(warm):
             blocks = row.whole.blocks
@@ -301,7 +301,7 @@ def _steadiness(warm: Sequence[WarmLatency]) -> Picture:
         f"between {low:.0f} and {high:.0f} ms. When all lines rise together, something else was "
         "at work on the machine, or it became hot."
     )
-    return picture(
+    return plot(
         "steadiness", "How steady the machine was", reading, paint, height=2.4 + 0.15 * len(warm)
     )
 

@@ -8,7 +8,7 @@ from fixtures.run_factory import LABELS, make_run
 
 from edge_ser.cli.main import main
 from edge_ser.errors import ConfigError
-from edge_ser.export.evaluation.pictures import write_report
+from edge_ser.export.evaluation.plots import write_report
 from edge_ser.export.evaluation.tables import scores
 from edge_ser.export.training.config import ManifestData, TrainingConfig
 from edge_ser.export.training.predictions import FoldResult, RunResult, write_fold
