@@ -49,7 +49,7 @@ def build_engine(
         Path | None, typer.Option(help="Folder for the bundle with the new graphs.")
     ] = None,
     engines: Annotated[
-        Path | None, typer.Option(help="Folder for engines [default: the engine cache].")
+        Path | None, typer.Option(help="Folder for engines (default: the engine cache).")
     ] = None,
     calibration: Int8Clips = None,
     method: Annotated[

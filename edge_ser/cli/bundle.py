@@ -20,7 +20,7 @@ app = typer.Typer(help="Look into a model bundle, or verify it.", no_args_is_hel
 
 PathArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="[PATH]", help="The bundle's folder [default: shipped one]."),
+    typer.Argument(metavar="[PATH]", help="The bundle's folder (default: shipped one)."),
 ]
 
 

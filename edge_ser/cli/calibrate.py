@@ -23,7 +23,7 @@ def calibrate(
     ],
     output: Annotated[
         Path | None,
-        typer.Option(help="Folder of the new version [default: BUNDLE-VERSION beside BUNDLE]."),
+        typer.Option(help="Folder of the new version (default: BUNDLE-VERSION beside BUNDLE)."),
     ] = None,
     in_place: Annotated[
         bool, typer.Option("--in-place", help="Put the new version in the place of BUNDLE.")
@@ -32,7 +32,7 @@ def calibrate(
         float | None, typer.Option(help="Of what is answered at most this share may be wrong.")
     ] = None,
     abstain_share: Annotated[
-        float | None, typer.Option(help="Share of the clips not to be answered [default: 0.1].")
+        float | None, typer.Option(help="Share of the clips not to be answered (default: 0.1).")
     ] = None,
     temperature_only: Annotated[
         bool, typer.Option("--temperature-only", help="Fit no bias for each label.")

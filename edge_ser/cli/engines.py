@@ -17,7 +17,7 @@ from edge_ser.runtime.engine_cache import EngineCache
 app = typer.Typer(help="Look into the cache of engines, or empty it.", no_args_is_help=True)
 
 FolderOption = Annotated[
-    Path | None, typer.Option("--engines", help="The cache's folder [default: the user's].")
+    Path | None, typer.Option("--engines", help="The cache's folder (default: the user's).")
 ]
 
 

@@ -43,10 +43,10 @@ def evaluate(
     ] = People.unseen,
     accept_leak: AcceptLeak = False,
     modalities: Annotated[
-        str | None, typer.Option(help="What is shown, with commas [default: the protocol's].")
+        str | None, typer.Option(help="What is shown, with commas (default: the protocol's).")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for scores.md, scores.json and pictures.")
+        Path | None, typer.Option(help="Folder for scores.md, scores.json and plots.")
     ] = None,
     backend: BackendName = "onnxruntime",
     cache: TokenCache = None,

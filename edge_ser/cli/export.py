@@ -26,12 +26,12 @@ def export(
     ] = None,
     base: Annotated[
         Path | None,
-        typer.Option(help="Bundle that gives the other graphs [default: the one that ships]."),
+        typer.Option(help="Bundle that gives the other graphs (default: the one that ships)."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Of the bundle [default: the run's].")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the bundle (default: the run's).")] = None,
     version: Annotated[str, typer.Option(help="Of the bundle.")] = "0.1.0",
     licence: Annotated[
-        str | None, typer.Option(help="Of the weights [default: names the data's].")
+        str | None, typer.Option(help="Of the weights (default: names the data's).")
     ] = None,
     cache: TokenCache = None,
     speech: SpeechWeights = None,

@@ -35,7 +35,7 @@ SpeechGate: TypeAlias = Annotated[
     bool, typer.Option(help="Whether sound in which nobody speaks counts as absent.")
 ]
 SpeechWeights: TypeAlias = Annotated[
-    Path | None, typer.Option(help="Whisper weights [default: the installed package].")
+    Path | None, typer.Option(help="Whisper weights (default: the installed package).")
 ]
 TokenCache: TypeAlias = Annotated[Path | None, typer.Option(help="Folder of encoded tokens.")]
 

@@ -38,13 +38,13 @@ def report(
         str, typer.Option(help="Limits, with commas: latency_p99=150,ece=0.08,accuracy_drop=1.0")
     ] = "",
     sign_off: Annotated[
-        str, typer.Option(help="Precisions that must keep the budgets [default: all].")
+        str, typer.Option(help="Precisions that must keep the budgets (default: all).")
     ] = "",
     compare: Annotated[
         Path | None, typer.Option(help="An older report's .json: show what changed.")
     ] = None,
     threads: Annotated[
-        str, typer.Option(help="Threads of a graph, with commas [default: 1 and all cores].")
+        str, typer.Option(help="Threads of a graph, with commas (default: 1 and all cores).")
     ] = "",
     streams: Annotated[str, typer.Option(help="Conversations at once, with commas.")] = "1,4",
     decisions: Annotated[
@@ -54,11 +54,11 @@ def report(
     hop: Annotated[
         float | None,
         typer.Option(
-            help="Seconds between live decisions [default: what the device keeps up with]."
+            help="Seconds between live decisions (default: what the device keeps up with)."
         ),
     ] = None,
     clip: Annotated[
-        Path | None, typer.Option(help="Clip that latency is measured with [default: the demo].")
+        Path | None, typer.Option(help="Clip that latency is measured with (default: the demo).")
     ] = None,
     int8_clips: Int8Clips = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many labelled clips.")] = 500,
@@ -68,7 +68,7 @@ def report(
     accept_leak: AcceptLeak = False,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
 ) -> None:
-    """Measure a bundle on this device and write one page: verdict, pictures, tables.
+    """Measure a bundle on this device and write one page: verdict, plots, tables.
 
     Exit code 4 when a budget is not kept. An interrupted run goes on where it stopped.
 

@@ -19,7 +19,7 @@ def tune(
     cache: TokenCache = None,
     address: Annotated[
         str | None,
-        typer.Option(help="Of an existing Ray cluster [default: Ray on this machine alone]."),
+        typer.Option(help="Of an existing Ray cluster (default: Ray on this machine alone)."),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trained at the same time.")] = 1,
     score: Annotated[

@@ -300,7 +300,7 @@ def command(
     output: Annotated[Path, typer.Option(help="Folder of the bundle.")],
     face: Annotated[Path, typer.Option(help="Weights of the face encoder, safetensors.")],
     speech: Annotated[
-        Path | None, typer.Option(help="Whisper weights [default: the installed package].")
+        Path | None, typer.Option(help="Whisper weights (default: the installed package).")
     ] = None,
     text: Annotated[
         str, typer.Option(help="Folder or name of the text encoder, or a bundle.")

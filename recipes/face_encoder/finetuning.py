@@ -240,7 +240,7 @@ def command(
     learning_rate: Annotated[float, typer.Option(help="Peak.")] = FaceFinetuning.learning_rate,
     epochs: Annotated[int, typer.Option(min=1, help="At most.")] = FaceFinetuning.epochs,
     stop_after: Annotated[
-        int | None, typer.Option(min=1, help="Epochs [default: the whole schedule].")
+        int | None, typer.Option(min=1, help="Epochs (default: the whole schedule).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything.")] = FaceFinetuning.seed,
     class_power: Annotated[

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fixtures.bundle_factory import make_bundle
+from typer.main import get_command
+
+from edge_ser.cli.main import app
 
 PROGRAM = Path(sys.executable).with_name("edge-ser")
 
@@ -159,11 +166,23 @@ def test_unknown_options_are_a_users_error() -> None:
     assert run("no-such-verb").returncode == 2
 
 
+def commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command below one, by its name."""
+    yield name, command
+    for part, below in getattr(command, "commands", {}).items():
+        yield from commands(below, f"{name} {part}".strip())
+
+
 def test_help_of_every_verb_carries_a_complete_command() -> None:
-    for verb in ("recognize", "demo", "doctor"):
-        outcome = run(verb, "--help")
-        assert outcome.returncode == 0
-        assert f"edge-ser {verb}" in outcome.stdout.replace("Usage: edge-ser", "")
+    verbs = {n: c for n, c in commands(get_command(app)) if not hasattr(c, "commands")}
+    assert len(verbs) > 15
+    for name, command in verbs.items():
+        told = " ".join(f"{command.help} {command.epilog or ''}".split())
+        found = re.search(rf"A complete command: edge-ser {name}( .*)?$", told)
+        assert found is not None, name
+        # It parses: every option exists, nothing that is needed is missing.
+        assert command.make_context(name, shlex.split(found[1] or "")) is not None
+    assert "edge-ser demo --output" in run("demo", "--help").stdout
 
 
 def test_the_version_is_the_packages() -> None:
@@ -179,3 +198,13 @@ def test_the_doctor_prints_whole_commands() -> None:
         if "[" in finding["advice"]:
             assert finding["advice"].split("[")[1].split("]")[0] in shown
             assert "[" in shown
+
+
+def test_no_help_is_eaten_as_markup() -> None:
+    texts = {
+        f"{name} {parameter.name}": getattr(parameter, "help", None) or ""
+        for name, command in commands(get_command(app))
+        for parameter in command.params
+    }
+    assert len(texts) > 100
+    assert [name for name, text in texts.items() if "[" in text] == []
