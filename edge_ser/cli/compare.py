@@ -30,7 +30,8 @@ EXIT_GATE = 1
 
 def compare(
     bundle: Annotated[
-        Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle's folder.")
+        Path | None,
+        typer.Argument(metavar="[BUNDLE]", help="A bundle's folder (default: the one that ships)."),
     ] = None,
     backends: BackendNames = "onnxruntime",
     precisions: PrecisionNames = "fp32,bundle",

@@ -9,7 +9,9 @@ import typer
 
 from edge_ser.errors import ConfigError
 
-BundleFolder: TypeAlias = Annotated[Path | None, typer.Option(help="A bundle's folder.")]
+BundleFolder: TypeAlias = Annotated[
+    Path | None, typer.Option(help="A bundle's folder (default: the one that ships).")
+]
 BackendName: TypeAlias = Annotated[str, typer.Option(help="What runs the graphs.")]
 BackendNames: TypeAlias = Annotated[str, typer.Option(help="Backends, with commas.")]
 PrecisionNames: TypeAlias = Annotated[
