@@ -9,7 +9,8 @@ namespace edge_ser {
 ///
 /// Source: A. Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022,
 /// and its published code. Kept apart from the log-mel kernel because it looks at the whole window:
-/// frames can be streamed once and normalised for every window that is cut from them.
+/// frames can be streamed once and normalised for every window that is cut from them. Throws
+/// SampleError, and changes nothing, if a value is NaN or infinite.
 void whisper_normalize(std::span<float> log_mel);
 
 }  // namespace edge_ser
