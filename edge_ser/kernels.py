@@ -2,7 +2,7 @@
 
 * `LogMel`, `Mfcc`, `LogEnergy`: frames of a sound; `Pitch`: f0, voicing, harmonicity.
 * `Resampler`: any rational change of the sample rate.
-* `Aligner`: sound, picture and word features with their own clocks, on one grid of frames.
+* `Aligner`: feature rows on the grid of a window, whatever their source's clock did.
 * `whisper_normalize`: one window of log-mel frames.
 
 Every streaming class has the same methods: ``accept(samples)`` and ``finish()`` return the frames
@@ -22,11 +22,8 @@ Options are immutable, validated, comparable, hashable and picklable; ``as_dict(
 from __future__ import annotations
 
 from edge_ser._kernels import (
-    AlignedSource,
-    AlignedWindow,
     Aligner,
     AlignerOptions,
-    ClockEstimate,
     LogEnergy,
     LogEnergyOptions,
     LogMel,
@@ -37,18 +34,13 @@ from edge_ser._kernels import (
     PitchOptions,
     Resampler,
     ResamplerOptions,
-    SourceCounters,
-    SourceOptions,
     simd_levels,
     whisper_normalize,
 )
 
 __all__ = [
-    "AlignedSource",
-    "AlignedWindow",
     "Aligner",
     "AlignerOptions",
-    "ClockEstimate",
     "LogEnergy",
     "LogEnergyOptions",
     "LogMel",
@@ -59,8 +51,6 @@ __all__ = [
     "PitchOptions",
     "Resampler",
     "ResamplerOptions",
-    "SourceCounters",
-    "SourceOptions",
     "simd_levels",
     "whisper_normalize",
 ]

@@ -1,125 +1,122 @@
-// Sound, picture and word features on one grid of frames, whatever their clocks did.
+// Feature rows of a source on the grid of a window, whatever its clock did.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
-#include "alignment/options.h"
+#include "alignment/clock_estimator.h"
+#include "alignment/ring_buffer.h"
 
 namespace edge_ser {
 
-/// What became of everything a source pushed, since construction. Rows, if not said otherwise.
-struct SourceCounters {
+/// Positions and times are in ticks of 1/16000 s.
+struct AlignerOptions {
+  std::int64_t period = 160;
+  std::int64_t dim = 1;
+  std::int64_t capacity = 1024;
+  std::int64_t observations = 8192;
+
+  /// Throws std::invalid_argument.
+  void validate() const;
+  bool operator==(const AlignerOptions&) const = default;
+
+  template <class Options, class Visit>
+  static void fields(Options&& o, Visit&& visit) {
+    visit("period", o.period, "ticks between rows, and between the frames of a window");
+    visit("dim", o.dim, "floats in a row; 1..65536");
+    visit("capacity", o.capacity, "rows kept; the oldest gives way");
+    visit("observations", o.observations,
+          "capture times kept for the estimate of drift; 64..65536");
+  }
+};
+
+/// What became of everything that was pushed, since construction. Rows, if not said otherwise.
+struct AlignerCounters {
   std::uint64_t pushed = 0;
   std::uint64_t stored = 0;
-  std::uint64_t late = 0;         // behind the newest by more than the lateness, or than was kept
-  std::uint64_t early = 0;        // stamped implausibly far ahead of the other sources
-  std::uint64_t duplicate = 0;    // a row of that time was there already; the first is kept
+  std::uint64_t repeated = 0;     // not beyond the newest; the first is kept
   std::uint64_t non_finite = 0;   // held NaN or infinity; its place in a window is masked
   std::uint64_t missing = 0;      // places that stayed empty, as counter and capture times tell
   std::uint64_t steps = 0;        // lasting steps of capture time against counter: lost buffers
-  std::uint64_t restarts = 0;     // times the counter began anew
   std::uint64_t clock_jumps = 0;  // times the clock of the capture times was set back
 
-  bool operator==(const SourceCounters&) const = default;
+  bool operator==(const AlignerCounters&) const = default;
 };
 
-/// A source's clock against the media clock.
-struct ClockEstimate {
-  double drift_ppm = 0.0;         // of a second by its counter against a media second
-  double drift_sd_ppm = 0.0;      // one standard deviation, as far as jitter is independent
-  double jitter = 0.0;            // scale of the capture times' noise, media ticks
-  std::int64_t position = 0;      // the newest position on its counter, and
-  std::int64_t time = 0;          // the media time of that position: the offset
-  std::int64_t observations = 0;  // capture times that the estimate rests on
-};
-
-/// Where a window of one source is written; a source whose slot has an empty mask is left out.
-struct WindowSlot {
-  std::span<float> values;         // of frames: [frames, dim], zero where masked
-  std::span<std::int64_t> labels;  // of intervals: [frames], -1 where masked
-  std::span<std::uint8_t> mask;    // [frames]: 1 where there is data
-};
-
-struct WindowSummary {
-  std::int64_t largest_gap = 0;  // media ticks: the longest run of masked frames
-  std::int64_t covered = 0;      // frames that are not masked
-  std::int64_t oldest = 0;       // media times of the oldest and newest row (begin of the first,
-  std::int64_t newest = 0;       // end of the last interval) used; 0 if covered is 0
-};
-
-/// Keeps the recent past of several sources and answers windows of equal length from it.
+/// Keeps the recent past of a source and answers windows of equally spaced frames from it.
 ///
-/// The media clock is the clock of the capture times (one steady clock for all sources), in whole
-/// ticks. Each source may count by a clock of its own that drifts, drops, pauses and restarts;
-/// ClockEstimator says how positions become media times. If the clock of the capture times is set
-/// back, the media clock goes on: the jump is found where a counter contradicts the capture times,
-/// and corrected for every source. Set forward, it leaves a gap of that length in every source.
+/// The media clock is the clock of the capture times, in whole ticks of
+/// 1/16000 s. The source counts by a clock
+/// of its own that drifts and drops; ClockEstimator says how positions become media times. If the
+/// clock of the capture times is set back, the media clock goes on: the jump is found where the
+/// counter contradicts the capture times, and corrected. Set forward, it leaves a gap of that
+/// length.
 ///
-/// Within a source's lateness the order of arrival changes nothing. Lost buffers are gaps: masked
-/// frames, never shifted data. Rows with NaN or infinity are refused one by one and counted; no
-/// window ever holds NaN.
+/// Lost buffers are gaps: masked frames, never shifted data. Rows with NaN or infinity are refused
+/// one by one and counted; no window ever holds NaN.
 ///
-/// Thread contract: every method may be called from any thread at any time; each holds the one lock
-/// of the aligner for its own bounded duration, and `window` sees all sources at one moment.
 /// Memory is fixed at construction; nothing is allocated afterwards. Invalid arguments throw
-/// std::invalid_argument and change nothing.
+/// std::invalid_argument and change nothing. Not thread-safe.
 class Aligner {
  public:
-  Aligner(const AlignerOptions& options, const std::vector<SourceOptions>& sources);
-  ~Aligner();
-  Aligner(Aligner&&) noexcept;
-  Aligner& operator=(Aligner&&) noexcept;
+  explicit Aligner(const AlignerOptions& options);
 
-  const AlignerOptions& options() const;
-  const std::vector<SourceOptions>& sources() const;
-  /// Index of the source of that name.
-  std::size_t source(std::string_view name) const;
+  const AlignerOptions& options() const { return options_; }
 
-  /// Adds rows [n, dim]; returns how many were stored. `capture_time`: when the first row was
-  /// captured. `position`: the first row on the source's counter; absent, it follows on from the
-  /// push before. A source without a counter takes none.
-  std::size_t push_frames(std::size_t source, std::optional<std::int64_t> position,
-                          std::int64_t capture_time, std::span<const float> rows);
+  /// Adds rows [n, dim]; returns how many were stored. `position`: the first row on the source's
+  /// counter; `capture_time`: when that row was captured.
+  std::size_t push(std::int64_t position, std::int64_t capture_time, std::span<const float> rows);
 
-  /// Adds a label >= 0 that covers [start, end) on the clock the source follows; where intervals
-  /// overlap, the one that started later shows. Returns whether it was stored.
-  bool push_interval(std::size_t source, std::int64_t start, std::int64_t end, std::int64_t label);
+  /// Media time of a position on the source's counter; absent before the first push.
+  std::optional<std::int64_t> media_time(std::int64_t position);
 
-  /// Removes the intervals that start at or after `start`: a transcript is being revised.
-  void erase_intervals(std::size_t source, std::int64_t start);
+  /// By how much a second of the counter is longer than one of the media clock.
+  struct Drift {
+    double ppm = 0.0;
+    double sd_ppm = 0.0;  // one standard deviation, as far as jitter is independent
+  };
+  /// Absent before the first push.
+  std::optional<Drift> drift();
 
-  /// The device was opened anew: the next push begins a new count. Only needed when the counter
-  /// goes on as if nothing had happened; one that falls back to 0 is noticed.
-  void restart(std::size_t source);
+  /// The frames before `end`, as many as `mask` is long: frame k of n stands for the media time
+  /// end - (n - k) * period, moved by at most half a period onto the source's rows and their pace,
+  /// so that none of them is repeated or skipped however it drifts. `values` [n, dim]: zero where
+  /// masked; `mask`: 1 where there is data. Returns the time of the first frame.
+  std::int64_t window(std::int64_t end, std::span<float> values, std::span<std::uint8_t> mask);
 
-  /// Media time of the newest row or interval end; absent before the first.
-  std::optional<std::int64_t> newest(std::size_t source);
-  /// Media time of a position on a source's present counter; absent before its first push.
-  std::optional<std::int64_t> media_time(std::size_t source, std::int64_t position);
-
-  /// The `frames` frames before `end`: frame k stands for the media time
-  /// end - (frames - k) * frame_period. With a reference source the grid is moved, by at most half
-  /// a period, onto its frames and takes over its pace. One slot and one summary a source, in
-  /// order; `times` (may be empty) takes the frames' media times.
-  void window(std::int64_t end, std::size_t frames, std::span<const WindowSlot> slots,
-              std::span<WindowSummary> summaries, std::span<std::int64_t> times);
-
-  SourceCounters counters(std::size_t source) const;
-  /// Absent for a source without a counter and before the first push.
-  std::optional<ClockEstimate> clock(std::size_t source);
-
-  /// Forgets everything but the options.
-  void reset();
+  AlignerCounters counters() const;
 
  private:
-  class Core;
-  std::unique_ptr<Core> core_;
+  /// The instants of a window's frames, in ticks after `base`.
+  struct Grid {
+    std::int64_t base = 0;
+    double first = 0.0;
+    double step = 0.0;
+    double time(std::size_t k) const { return first + step * static_cast<double>(k); }
+  };
+
+  std::int64_t since_epoch(const char* what, std::int64_t time) const;
+  std::int64_t on_timeline(std::int64_t position) const;
+  std::size_t store(std::int64_t first, std::span<const float> rows);
+  void take_step(double size);
+  Grid grid(std::int64_t end, std::size_t frames) const;
+  void sample(const Grid& grid, std::span<float> values, std::span<std::uint8_t> mask) const;
+
+  AlignerOptions options_;
+  std::size_t dim_;
+  RingBuffer<std::int64_t> positions_;  // of the rows, on the timeline
+  std::vector<float> rows_;             // each in the slot of its position
+  ClockEstimator clock_;
+  AlignerCounters counters_;
+  bool started_ = false;
+  std::int64_t epoch_ = 0;       // first capture time: inside, times count from it
+  std::int64_t origin_ = 0;      // first position: the timeline counts from it
+  std::int64_t newest_ = 0;      // timeline position of the newest row offered
+  std::uint64_t expected_ = 0;   // rows that would be there had none been lost
+  std::int64_t correction_ = 0;  // added to capture times, because their clock was set back
 };
 
 }  // namespace edge_ser

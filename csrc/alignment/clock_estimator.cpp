@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "alignment/tick_math.h"
 
@@ -31,28 +30,15 @@ double median_of(double* values, std::size_t count) {
 }  // namespace
 
 ClockEstimator::ClockEstimator(const ClockEstimatorOptions& options)
-    : options_(options),
-      ratio_(static_cast<double>(options.media_rate) / static_cast<double>(options.source_rate)),
-      observations_(options.observations),
-      fit_(options.observations) {}
-
-void ClockEstimator::reset() {
-  observations_.clear();
-  segment_count_ = since_refit_ = 0;
-  drift_ = jitter_ = 0.0;
-}
+    : options_(options), observations_(options.observations), fit_(options.observations) {}
 
 void ClockEstimator::append_segment(std::int64_t position, std::int64_t time) {
   if (segment_count_ == kMaxSegments) {
     std::copy(segments_.begin() + 1, segments_.end(), segments_.begin());
     --segment_count_;
-    observations_.drop_front(observations_.lower_bound({segments_[0].begin, 0, 0}));
+    observations_.drop_front(observations_.lower_bound({segments_[0].begin, 0}));
   }
   segments_[segment_count_++] = {position, position, time, 0.0};
-}
-
-void ClockEstimator::begin_segment(std::int64_t position, std::int64_t time) {
-  append_segment(position, time);
 }
 
 std::size_t ClockEstimator::segment_of(std::int64_t position) const {
@@ -63,7 +49,7 @@ std::size_t ClockEstimator::segment_of(std::int64_t position) const {
 
 double ClockEstimator::time_in(const Segment& segment, std::int64_t position,
                                std::int64_t base) const {
-  const double since_anchor = static_cast<double>(position - segment.anchor_position) * ratio_;
+  const double since_anchor = static_cast<double>(position - segment.anchor_position);
   return static_cast<double>(segment.anchor_time - base) + segment.offset + since_anchor +
          drift_ * since_anchor;
 }
@@ -80,13 +66,12 @@ std::int64_t ClockEstimator::time_ticks(std::int64_t position) const {
 double ClockEstimator::position(std::int64_t time) const {
   const Segment& segment = segments_[segment_count_ - 1];
   const double since_anchor = static_cast<double>(time - segment.anchor_time) - segment.offset;
-  return static_cast<double>(segment.anchor_position) + since_anchor / (ratio_ * (1.0 + drift_));
+  return static_cast<double>(segment.anchor_position) + since_anchor / (1.0 + drift_);
 }
 
 double ClockEstimator::off_line(const Observation& observation, double drift) const {
   const Segment& segment = segments_[segment_of(observation.position)];
-  const double since_anchor =
-      static_cast<double>(observation.position - segment.anchor_position) * ratio_;
+  const double since_anchor = static_cast<double>(observation.position - segment.anchor_position);
   return static_cast<double>(observation.time - segment.anchor_time) - segment.offset -
          since_anchor - drift * since_anchor;
 }
@@ -102,7 +87,7 @@ void ClockEstimator::refit() {
   for (std::size_t s = 0; s < segment_count_ && begin < observations_.size(); ++s) {
     const std::size_t end = s + 1 == segment_count_
                                 ? observations_.size()
-                                : observations_.lower_bound({segments_[s + 1].begin, 0, 0});
+                                : observations_.lower_bound({segments_[s + 1].begin, 0});
     if (end <= begin) continue;
     Segment& segment = segments_[s];
     segment.anchor_position = observations_[end - 1].position;
@@ -111,36 +96,36 @@ void ClockEstimator::refit() {
     fitted[groups++] = s;
     for (std::size_t i = begin; i < end; ++i) {
       const Observation& o = observations_[i];
-      fit_.add(static_cast<double>(o.position - newest) * ratio_,
+      fit_.add(static_cast<double>(o.position - newest),
                static_cast<double>(o.time - segment.anchor_time) -
-                   static_cast<double>(o.position - segment.anchor_position) * ratio_);
+                   static_cast<double>(o.position - segment.anchor_position));
     }
     begin = end;
   }
   const double bound = options_.max_drift_ppm * 1e-6;
-  fit_.solve(0.5 * bound, options_.stamps);
+  fit_.solve(0.5 * bound);
   drift_ = std::clamp(fit_.slope(), -bound, bound);
   jitter_ = fit_.scale();
   for (std::size_t g = 0; g < groups; ++g) {
     Segment& segment = segments_[fitted[g]];
-    const double x = static_cast<double>(segment.anchor_position - newest) * ratio_;
+    const double x = static_cast<double>(segment.anchor_position - newest);
     segment.offset = fit_.offset(g) + fit_.slope() * x;
   }
 }
 
-ClockStep ClockEstimator::observe(std::int64_t position, std::int64_t time, std::int64_t arrival) {
-  const bool newest = observations_.empty() || observations_.back().position < position;
-  if (observations_.insert({position, time, arrival}) != Insertion::kStored) return {};
+std::optional<double> ClockEstimator::observe(std::int64_t position, std::int64_t time) {
+  if (segment_count_ == 0) append_segment(position, time);
+  if (!observations_.empty() && position <= observations_.back().position) return std::nullopt;
+  observations_.append({position, time});
   ++since_refit_;
   std::size_t stale = 0;
-  const std::int64_t last = observations_.back().position;
-  while (static_cast<double>(last - observations_[stale].position) * ratio_ >
+  while (static_cast<double>(position - observations_[stale].position) >
          static_cast<double>(options_.horizon)) {
     ++stale;
   }
   observations_.drop_front(stale);
   if (since_refit_ >= std::max(observations_.size() / 8, std::size_t{8})) refit();
-  return newest ? find_step() : ClockStep{};
+  return find_step();
 }
 
 // Median deviation from the line of some readings, and the median distance from that.
@@ -186,13 +171,13 @@ double ClockEstimator::step_over_last(std::size_t count, std::size_t begin) cons
   for (std::size_t i = split; i < size; ++i) {
     const double y = off_line(observations_[i], drift_) - before.median;
     one_side = one_side && y / step > 0.5;
-    mean_x += static_cast<double>(observations_[i].position - origin) * ratio_;
+    mean_x += static_cast<double>(observations_[i].position - origin);
     mean_y += y;
   }
   mean_x /= static_cast<double>(count);
   mean_y /= static_cast<double>(count);
   for (std::size_t i = split; i < size; ++i) {
-    const double dx = static_cast<double>(observations_[i].position - origin) * ratio_ - mean_x;
+    const double dx = static_cast<double>(observations_[i].position - origin) - mean_x;
     sxx += dx * dx;
     sxy += dx * (off_line(observations_[i], drift_) - before.median - mean_y);
   }
@@ -221,49 +206,28 @@ std::size_t ClockEstimator::step_origin(std::size_t begin) const {
   return best;
 }
 
-ClockStep ClockEstimator::find_step() {
-  const std::size_t begin = observations_.lower_bound({newest_segment_begin(), 0, 0});
+std::optional<double> ClockEstimator::find_step() {
+  const std::size_t begin = observations_.lower_bound({newest_segment_begin(), 0});
   if (step_over_last(kFastCount, begin) == 0.0 && step_over_last(kSlowCount, begin) == 0.0) {
-    return {};
+    return std::nullopt;
   }
   const std::size_t split = step_origin(begin);
   const std::int64_t position = observations_[split].position;
-  ClockStep step{true, 0.0, std::numeric_limits<std::int64_t>::max()};
-  for (std::size_t i = split; i < observations_.size(); ++i) {
-    step.first_arrival = std::min(step.first_arrival, observations_[i].arrival);
-  }
   append_segment(position, observations_[split].time);
   since_refit_ = std::max<std::size_t>(since_refit_, 1);
   refit();
   const Segment& newer = segments_[segment_count_ - 1];
-  step.size = time_in(newer, position, newer.anchor_time) -
-              time_in(segments_[segment_count_ - 2], position, newer.anchor_time);
-  return step;
+  return time_in(newer, position, newer.anchor_time) -
+         time_in(segments_[segment_count_ - 2], position, newer.anchor_time);
 }
 
 void ClockEstimator::shift_newest_segment(std::int64_t ticks) {
   Segment& segment = segments_[segment_count_ - 1];
   segment.anchor_time += ticks;
-  for (std::size_t i = observations_.lower_bound({segment.begin, 0, 0}); i < observations_.size();
+  for (std::size_t i = observations_.lower_bound({segment.begin, 0}); i < observations_.size();
        ++i) {
     observations_[i].time += ticks;
   }
-}
-
-ClockEstimator::Deviation ClockEstimator::deviation_since(std::int64_t arrival) const {
-  std::array<double, kReferenceCount> values;
-  Deviation deviation;
-  for (std::size_t i = observations_.size(); i > 0 && deviation.count < values.size(); --i) {
-    const Observation& observation = observations_[i - 1];
-    if (observation.arrival < arrival) {
-      // Readings arrive nearly in order: a run of old ones means there are no more new ones.
-      if (observation.arrival + static_cast<std::int64_t>(values.size()) < arrival) break;
-      continue;
-    }
-    values[deviation.count++] = off_line(observation, drift_);
-  }
-  if (deviation.count > 0) deviation.median = median_of(values.data(), deviation.count);
-  return deviation;
 }
 
 ClockEstimator::Cursor::Cursor(const ClockEstimator& clock, std::int64_t base)

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <optional>
 
 #include "alignment/clock_fit.h"
 #include "alignment/ring_buffer.h"
@@ -12,20 +12,10 @@
 namespace edge_ser {
 
 struct ClockEstimatorOptions {
-  std::int64_t source_rate = 16000;    // ticks of the source's counter in a second
-  std::int64_t media_rate = 16000;     // ticks of the media clock in a second
   std::size_t observations = 8192;     // capture times kept
-  std::int64_t horizon = 300 * 16000;  // media ticks: older capture times do not count
-  std::int64_t step = 160;             // media ticks: a smaller step is taken for jitter
+  std::int64_t horizon = 300 * 16000;  // ticks: older capture times do not count
+  std::int64_t step = 160;             // ticks: a smaller step is taken for jitter
   double max_drift_ppm = 1000.0;
-  Stamps stamps = Stamps::kCentred;
-};
-
-/// A lasting change of (capture time - counter): lost buffers, a pause, or a clock that was set.
-struct ClockStep {
-  bool found = false;
-  double size = 0.0;               // media ticks; positive when time went by uncounted
-  std::int64_t first_arrival = 0;  // ordinal of the first capture time after it
 };
 
 /// Maps positions of one counter to media time: a straight line for each stretch between two steps
@@ -41,16 +31,11 @@ class ClockEstimator {
 
   explicit ClockEstimator(const ClockEstimatorOptions& options);
 
-  bool started() const { return segment_count_ > 0; }
-  void reset();
-
-  /// From `position` on, times have an offset of their own, `time` being the first reading.
-  void begin_segment(std::int64_t position, std::int64_t time);
-
-  /// The counter stood at `position` at capture time `time`. `arrival` orders the readings of all
-  /// sources as they came in. A position before the current segment belongs to the segment it lies
-  /// in; a repeated position is ignored.
-  ClockStep observe(std::int64_t position, std::int64_t time, std::int64_t arrival);
+  /// The counter stood at `position` at capture time `time`; a position that is not beyond the one
+  /// before is ignored, the first one begins the line. Gives the size of a step that shows now (a
+  /// lasting change of capture time against counter: lost buffers, a pause, or a clock that was
+  /// set), in ticks: positive when time went by uncounted.
+  std::optional<double> observe(std::int64_t position, std::int64_t time);
 
   /// The clock the times are read from was set back: adds `ticks` to all times of the newest
   /// segment.
@@ -68,16 +53,9 @@ class ClockEstimator {
   /// First position of the newest segment.
   std::int64_t newest_segment_begin() const { return segments_[segment_count_ - 1].begin; }
 
-  /// How far the readings that arrived from `arrival` on lie off the line: their count and median.
-  struct Deviation {
-    std::size_t count = 0;
-    double median = 0.0;
-  };
-  Deviation deviation_since(std::int64_t arrival) const;
-
   double drift_ppm() const { return drift_ * 1e6; }
   double drift_sd_ppm() const { return fit_.slope_sd() * 1e6; }
-  /// Scale of the jitter in media ticks.
+  /// Scale of the jitter in ticks.
   double jitter() const { return jitter_; }
   std::size_t observation_count() const { return observations_.size(); }
 
@@ -104,7 +82,6 @@ class ClockEstimator {
   struct Observation {
     std::int64_t position = 0;
     std::int64_t time = 0;
-    std::int64_t arrival = 0;
     bool operator<(const Observation& other) const { return position < other.position; }
   };
 
@@ -119,12 +96,11 @@ class ClockEstimator {
   double off_line(const Observation& observation, double drift) const;
   Level level(std::size_t begin, std::size_t end) const;
   double step_over_last(std::size_t count, std::size_t begin) const;
-  ClockStep find_step();
+  std::optional<double> find_step();
   std::size_t step_origin(std::size_t begin) const;
 
   ClockEstimatorOptions options_;
-  double ratio_;  // media ticks in a tick of the counter
-  SortedRing<Observation> observations_;
+  RingBuffer<Observation> observations_;
   ClockFit fit_;
   std::array<Segment, kMaxSegments> segments_;
   std::size_t segment_count_ = 0;

@@ -10,8 +10,6 @@
 
 using edge_ser::ClockEstimator;
 using edge_ser::ClockEstimatorOptions;
-using edge_ser::ClockStep;
-using edge_ser::Stamps;
 using edge_ser::simulation::Device;
 using edge_ser::simulation::Jitter;
 using edge_ser::simulation::Noise;
@@ -19,12 +17,6 @@ using edge_ser::simulation::Noise;
 namespace {
 
 constexpr std::int64_t kMinute = 60 * 16000;
-
-ClockEstimatorOptions options_for(Noise noise) {
-  ClockEstimatorOptions options;
-  options.stamps = noise == Noise::kQueue ? Stamps::kLate : Stamps::kCentred;
-  return options;
-}
 
 struct Run {
   double drift_error = 0.0;   // ppm
@@ -42,10 +34,9 @@ Run feed(Noise noise, Fate fate, std::int64_t start, std::uint64_t seed, double 
   Device device;
   device.drift_ppm = 600.0 * jitter.uniform() - 300.0;
   device.offset = start;
-  ClockEstimator clock(options_for(noise));
-  clock.begin_segment(start, device.stamp(0, jitter()));
+  ClockEstimator clock({});
   Run run;
-  std::int64_t counted = 0, arrival = 0, last = 0;
+  std::int64_t counted = 0, last = 0;
   double burst_end = -1.0;
   for (std::int64_t t = 0; t < kMinute; t += device.buffer) {
     // Not in the last second: a loss takes up to two dozen buffers to be told from a burst.
@@ -59,7 +50,7 @@ Run feed(Noise noise, Fate fate, std::int64_t start, std::uint64_t seed, double 
       burst_end = ms + 100.0 + 600.0 * jitter.uniform();
     }
     if (ms < burst_end) late += burst_end - ms;
-    run.steps += clock.observe(start + counted, device.stamp(t, late), arrival++).found ? 1 : 0;
+    run.steps += clock.observe(start + counted, device.stamp(t, late)) ? 1 : 0;
     last = t;
     counted += device.buffer;
   }
@@ -98,7 +89,8 @@ TEST_CASE("after a minute of 10 ms jitter drift is known to 10 ppm and offset to
       CAPTURE(static_cast<int>(fate));
       const Worst worst = worst_of(noise, fate, 8, std::int64_t{1} << 31);
       CHECK(worst.drift < 10.0);
-      CHECK(worst.offset < 2.0);
+      // A queue makes every stamp late: its offset is that of the delay's middle.
+      CHECK(worst.offset < (noise == Noise::kUniform ? 2.0 : 10.0));
     }
   }
 }
@@ -135,21 +127,20 @@ TEST_CASE("a step is found, measured and dated back to where it began") {
       Jitter jitter(Noise::kUniform, 2.0, seed);
       Device device;
       device.drift_ppm = 100.0;
-      ClockEstimator clock(options_for(Noise::kUniform));
-      clock.begin_segment(0, 0);
-      ClockStep step;
+      ClockEstimator clock({});
+      std::optional<double> step;
       std::int64_t found_at = 0;
       constexpr std::int64_t kStepAt = 500 * 320;
       for (std::int64_t t = 0; t < 600 * 320; t += 320) {
         const auto moved = static_cast<std::int64_t>(t >= kStepAt ? 16.0 * size_ms : 0.0);
-        const ClockStep now = clock.observe(t, device.stamp(t, jitter()) + moved, t);
-        if (!now.found) continue;
-        CHECK_FALSE(step.found);
+        const std::optional<double> now = clock.observe(t, device.stamp(t, jitter()) + moved);
+        if (!now) continue;
+        CHECK_FALSE(step);
         step = now;
         found_at = t;
       }
-      REQUIRE(step.found);
-      CHECK(std::abs(step.size / 16.0 - size_ms) < 3.0);
+      REQUIRE(step);
+      CHECK(std::abs(*step / 16.0 - size_ms) < 3.0);
       CHECK(found_at >= kStepAt);
       // Six readings for a large step, two dozen for a small one.
       CHECK(found_at < kStepAt + (std::abs(size_ms) > 50.0 ? 7 : 30) * 320);
@@ -162,34 +153,12 @@ TEST_CASE("a step is found, measured and dated back to where it began") {
   }
 }
 
-TEST_CASE("readings that arrive out of order give the same line") {
-  Jitter jitter(Noise::kUniform, 10.0, 11);
-  Device device;
-  device.drift_ppm = -200.0;
-  std::vector<std::int64_t> stamps;
-  for (int i = 0; i < 1000; ++i) stamps.push_back(device.stamp(i * 320, jitter()));
-  ClockEstimator straight(options_for(Noise::kUniform)), shuffled(options_for(Noise::kUniform));
-  straight.begin_segment(0, 0);
-  shuffled.begin_segment(0, 0);
-  for (int i = 0; i < 1000; ++i) straight.observe(i * 320, stamps[i], i);
-  for (int i = 0; i < 1000; ++i) {
-    const int k = i / 8 * 8 + 7 - i % 8;  // every eight in reverse
-    shuffled.observe(k * 320, stamps[k], i);
-    shuffled.observe(k * 320, stamps[k] + 9999, i);  // repeated positions are ignored
-  }
-  straight.refit();
-  shuffled.refit();
-  CHECK(straight.drift_ppm() == shuffled.drift_ppm());
-  CHECK(straight.time(319999, 0) == shuffled.time(319999, 0));
-}
-
 TEST_CASE("more steps than segments: the oldest are forgotten, the newest are right") {
-  ClockEstimator clock(options_for(Noise::kNone));
-  clock.begin_segment(0, 0);
-  std::int64_t lost = 0, arrival = 0;
+  ClockEstimator clock({});
+  std::int64_t lost = 0;
   for (std::int64_t t = 0; t < 320 * 60 * 40; t += 320) {
     if (t > 0 && t % (320 * 60) == 0) lost += 16000;
-    clock.observe(t, t + lost, arrival++);
+    clock.observe(t, t + lost);
   }
   clock.refit();
   const std::int64_t newest = 320 * (60 * 40 - 1);
@@ -200,26 +169,21 @@ TEST_CASE("more steps than segments: the oldest are forgotten, the newest are ri
 TEST_CASE("position is the inverse of time") {
   Jitter jitter(Noise::kUniform, 10.0, 5);
   Device device{320, 250.0, std::int64_t{1} << 53};
-  ClockEstimatorOptions options = options_for(Noise::kUniform);
-  options.source_rate = 48000;
-  ClockEstimator clock(options);
-  clock.begin_segment(0, device.offset);
-  for (std::int64_t i = 0; i < 2000; ++i) {
-    clock.observe(i * 960, device.stamp(i * 320, jitter()), i);
-  }
+  ClockEstimator clock({});
+  for (std::int64_t i = 0; i < 2000; ++i) clock.observe(i * 320, device.stamp(i * 320, jitter()));
   clock.refit();
   for (const std::int64_t position :
-       {std::int64_t{0}, std::int64_t{960000}, std::int64_t{1920000}}) {
+       {std::int64_t{0}, std::int64_t{320000}, std::int64_t{640000}}) {
     CHECK(std::abs(clock.position(clock.time_ticks(position)) - static_cast<double>(position)) <=
           2.0);
   }
 }
 
 TEST_CASE("an old reading stops to count after the horizon") {
-  ClockEstimatorOptions options = options_for(Noise::kNone);
+  ClockEstimatorOptions options;
   options.horizon = 16000;
   ClockEstimator clock(options);
-  clock.begin_segment(0, 0);
-  for (std::int64_t i = 0; i < 1000; ++i) clock.observe(i * 320, i * 320, i);
+  for (std::int64_t i = 0; i < 1000; ++i) clock.observe(i * 320, i * 320);
+  clock.observe(999 * 320, 0);  // a repeated position is ignored
   CHECK(clock.observation_count() == 51);
 }

@@ -190,27 +190,7 @@ ClockFit::Estimate ClockFit::edge(double slope, double sign) {
   return {slope + sign * step, std::max(noise, kQuantisation * kQuantisation) / sxx};
 }
 
-// Never-early stamps: the median of the block minima, so that one early glitch does not count.
-void ClockFit::late_offsets() {
-  const std::size_t block = edge_block();
-  for (std::size_t g = 0; g < group_count_; ++g) {
-    Group& group = groups_[g];
-    scratch_.clear();
-    for (std::size_t i = group.begin; i < group.end; i += block) {
-      double lowest = std::numeric_limits<double>::infinity();
-      // The last block may reach back into the one before, never short of points.
-      const std::size_t end = std::min(i + block, group.end);
-      const std::size_t begin = std::max(group.begin, end - std::min(end, block));
-      for (std::size_t k = begin; k < end; ++k) {
-        lowest = std::min(lowest, y_[k] - slope_ * x_[k]);
-      }
-      scratch_.push_back(lowest);
-    }
-    group.offset = median_of(scratch_);
-  }
-}
-
-void ClockFit::solve(double prior_sd, Stamps stamps) {
+void ClockFit::solve(double prior_sd) {
   slope_ = 0.0;
   slope_sd_ = prior_sd;
   scale_ = kQuantisation;
@@ -236,10 +216,6 @@ void ClockFit::solve(double prior_sd, Stamps stamps) {
   }
   slope_sd_ = 1.0 / std::sqrt(precision);
   centre(slope_);
-  if (stamps == Stamps::kLate) {
-    late_offsets();
-    return;
-  }
   // Medians are coarse on bell-shaped noise: one weighted mean about them.
   const double cutoff = kBiweightCutoff * scale_;
   for (std::size_t g = 0; g < group_count_; ++g) {

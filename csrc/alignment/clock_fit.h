@@ -8,10 +8,6 @@
 
 namespace edge_ser {
 
-/// How capture times err. `kCentred`: they scatter about the truth. `kLate`: they are never early
-/// (stamped on arrival, after a queue of varying length), so the truth is their lower edge.
-enum class Stamps { kCentred, kLate };
-
 /// Fits y = offset[group] + slope * x.
 ///
 /// The slope is the precision-weighted mean of three estimates, each with a variance measured on
@@ -34,7 +30,7 @@ class ClockFit {
   std::size_t size() const { return x_.size(); }
 
   /// `prior_sd`: standard deviation of the slope before any data.
-  void solve(double prior_sd, Stamps stamps);
+  void solve(double prior_sd);
 
   double slope() const { return slope_; }
   /// One standard deviation of the slope, as far as the noise is independent.
@@ -65,7 +61,6 @@ class ClockFit {
   Estimate biweight(double start);
   std::size_t edge_block() const;
   Estimate edge(double slope, double sign);
-  void late_offsets();
 
   std::span<const Group> groups() const { return {groups_.data(), group_count_}; }
 

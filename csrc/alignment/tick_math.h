@@ -1,4 +1,4 @@
-// Integer time: conversions between clocks that never pass through floating point.
+// Integer time: sums of ticks that cannot overflow.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +22,6 @@ inline constexpr std::optional<std::int64_t> add_within_span(std::int64_t a, std
   if (sum > kSpanLimit || sum < -kSpanLimit) return std::nullopt;
   return static_cast<std::int64_t>(sum);
 }
-
-/// `ticks` of a clock of rate `from`, in ticks of a clock of rate `to`; halves round away from
-/// zero. Rates are positive; a result beyond 64 bits saturates.
-std::int64_t rescale_ticks(std::int64_t ticks, std::int64_t from, std::int64_t to);
 
 /// The integer nearest to `ticks`, saturated to +-2^62; NaN gives 0.
 std::int64_t round_ticks(double ticks);

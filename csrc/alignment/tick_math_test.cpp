@@ -5,29 +5,7 @@
 
 #include "doctest/doctest.h"
 
-using edge_ser::rescale_ticks;
 using edge_ser::round_ticks;
-
-TEST_CASE("rescale_ticks is exact where double would lose ticks") {
-  const std::int64_t beyond_double = (std::int64_t{1} << 53) + 1;
-  CHECK(rescale_ticks(beyond_double, 16000, 16000) == beyond_double);
-  CHECK(rescale_ticks(beyond_double, 16000, 48000) == 3 * beyond_double);
-  CHECK(rescale_ticks(3 * beyond_double, 48000, 16000) == beyond_double);
-}
-
-TEST_CASE("rescale_ticks rounds halves away from zero, both sides alike") {
-  CHECK(rescale_ticks(1, 2, 1) == 1);
-  CHECK(rescale_ticks(-1, 2, 1) == -1);
-  CHECK(rescale_ticks(1, 3, 1) == 0);
-  CHECK(rescale_ticks(-2, 3, 1) == -1);
-}
-
-TEST_CASE("rescale_ticks saturates instead of wrapping") {
-  CHECK(rescale_ticks(edge_ser::kTickLimit, 1, 1000000000) ==
-        std::numeric_limits<std::int64_t>::max());
-  CHECK(rescale_ticks(-edge_ser::kTickLimit, 1, 1000000000) ==
-        std::numeric_limits<std::int64_t>::min());
-}
 
 TEST_CASE("round_ticks saturates and maps NaN to zero") {
   CHECK(round_ticks(2.4) == 2);

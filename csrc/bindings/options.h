@@ -12,7 +12,7 @@
 //     }
 //   };
 //
-// A field is int, double, bool, std::string, an enum for which `enum_names(E)` gives the names in
+// A field is int, double, bool, an enum for which `enum_names(E)` gives the names in
 // order, or another options struct that was bound before.
 #pragma once
 
@@ -28,7 +28,7 @@ namespace edge_ser::bindings {
 namespace py = pybind11;
 
 template <class T>
-concept NestedOptions = std::is_class_v<T> && !std::is_same_v<T, std::string>;
+concept NestedOptions = std::is_class_v<T>;
 
 /// The type's name in Python, once it is bound.
 template <class Options>
@@ -63,8 +63,6 @@ std::string field_type() {
       separator = ", ";
     }
     return text + "]";
-  } else if constexpr (std::is_same_v<T, std::string>) {
-    return "str";
   } else if constexpr (std::is_same_v<T, bool>) {
     return "bool";
   } else {
@@ -98,9 +96,6 @@ void field_from_python(const std::string& where, const py::handle& value, T& fie
     std::string known;
     for (const std::string_view name : names) known.append(known.empty() ? "" : ", ").append(name);
     throw py::value_error(where + " is '" + text + "'; it must be one of: " + known);
-  } else if constexpr (std::is_same_v<T, std::string>) {
-    if (!py::isinstance<py::str>(value)) refuse("a string");
-    field = py::cast<std::string>(value);
   } else if constexpr (std::is_same_v<T, bool>) {
     if (!PyBool_Check(value.ptr())) refuse("True or False");
     field = value.ptr() == Py_True;

@@ -17,7 +17,7 @@ from edge_ser.bundles.schema import AudioFrontendConfig
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.frontends.audio import HOP
 from edge_ser.frontends.level import loudest_power_dbfs, why_quiet, why_short
-from edge_ser.kernels import Aligner, AlignerOptions, SourceOptions
+from edge_ser.kernels import Aligner, AlignerOptions
 from edge_ser.media.clip import Samples
 from edge_ser.runtime.session import FloatTensor
 from edge_ser.streaming.intake import Piece
@@ -25,7 +25,6 @@ from edge_ser.streaming.tally import Tally
 
 Mask = npt.NDArray[np.bool_]
 
-_SOURCE = "audio"
 _LATE = SAMPLE_RATE // 4
 
 
@@ -93,18 +92,12 @@ class HeardAudio:
         self._config = config
         self._tally = tally
         self._aligner = Aligner(
-            AlignerOptions(rate=SAMPLE_RATE, frame_period=HOP, reference=_SOURCE),
-            [
-                SourceOptions(
-                    name=_SOURCE,
-                    dim=features.width + 1,
-                    clock_rate=SAMPLE_RATE,
-                    period=HOP,
-                    capacity=longest // HOP + 256,
-                    lateness=longest,
-                    observations=2048,
-                )
-            ],
+            AlignerOptions(
+                period=HOP,
+                dim=features.width + 1,
+                capacity=longest // HOP + 256,
+                observations=2048,
+            )
         )
         self._silence = _row_of_silence(features)
         self._stamps: deque[tuple[int, int]] = deque()
@@ -121,9 +114,9 @@ class HeardAudio:
     @property
     def drift_ppm(self) -> tuple[float, float] | None:
         """How fast the sound's clock is, and the standard deviation; None before it can be told."""
-        clock = self._aligner.clock(_SOURCE)
+        drift = self._aligner.drift()
         # The aligner tells by how much a second of the source is too long.
-        return None if clock is None else (-clock.drift_ppm, clock.drift_sd_ppm)
+        return None if drift is None else (-drift[0], drift[1])
 
     def hear(self, piece: Piece) -> None:
         """Take a piece of sound."""
@@ -134,11 +127,11 @@ class HeardAudio:
         self._stamps.append((self._position, piece.capture_time))
         self._position += len(piece.samples)
         self._accept(piece.samples)
-        counters = self._aligner.counters(_SOURCE)
-        if counters.steps != self._steps:
-            self._steps = counters.steps
+        counters = self._aligner.counters()
+        if counters["steps"] != self._steps:
+            self._steps = counters["steps"]
             self._settle()
-        self._tally.put("audio_lost_samples", int(counters.missing) * HOP)
+        self._tally.put("audio_lost_samples", counters["missing"] * HOP)
 
     def window(self, start: int, end: int) -> AudioWindow:
         """The rows from capture time `start` to `end`.
@@ -205,17 +198,16 @@ class HeardAudio:
                 stop = min(count, -(-self._stamps[1][0] // HOP) - emitted)
             stamped, capture_time = self._stamps[0]
             captured = capture_time + position - stamped
-            self._aligner.push_frames(_SOURCE, full[begin:stop], captured, position)
+            self._aligner.push(full[begin:stop], captured, position)
             begin = stop
 
     def _aligned(self, start: int, frames: int) -> tuple[FloatTensor, Mask]:
         """Rows [frames, width + 1] of the window from `start`, and which of them there are."""
         self._settle()
-        window = self._aligner.window(start + frames * HOP, frames)
-        values, present = window[_SOURCE].values, window[_SOURCE].mask
+        first, values, present = self._aligner.window(start + frames * HOP, frames)
         # The front-end looks ahead: the latest rows are still on their way to the aligner.
         arrives = self._time(self._next_row * HOP)
-        index = round((arrives - int(window.times[0])) / HOP)
+        index = round((arrives - first) / HOP)
         stop = min(self._next_row * HOP + start + frames * HOP - arrives, self._position)
         rows = self._features.preview(max(stop - self._run, 0))
         skipped, index = max(-index, 0), max(index, 0)
@@ -233,9 +225,9 @@ class HeardAudio:
 
     def _settle(self) -> None:
         """Take the clock's present estimate: costly, so once a window and after a step."""
-        time = self._aligner.media_time(_SOURCE, self._position)
+        time = self._aligner.media_time(self._position)
         if time is not None:
-            self._anchor = (self._position, int(time))
+            self._anchor = (self._position, time)
 
     def _age(self, what: str, end: int) -> str:
         return f"{what}: the newest is {max(end - self.end, 0) / SAMPLE_RATE:.1f} s old"
