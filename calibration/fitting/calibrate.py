@@ -29,7 +29,9 @@ from edge_ser.export.scoring.metrics import (
     calibration_columns,
     calibration_error,
     calibration_figure,
+    chance,
     negative_log_likelihood,
+    reliability,
 )
 from edge_ser.export.scoring.people_draws import draw_people
 from edge_ser.export.scoring.temperature import (
@@ -41,7 +43,7 @@ from edge_ser.export.scoring.temperature import (
 from edge_ser.export.trials.data import EvaluationData
 from edge_ser.export.trials.logits import ItemReader, SubsetLogits, measure_subsets
 from edge_ser.export.trials.part_store import PartStore
-from edge_ser.export.trials.scores import ABSTAIN_SHARE, reliability
+from edge_ser.export.trials.scores import ABSTAIN_SHARE
 from edge_ser.export.trials.sessions import VariantSessions
 from edge_ser.export.trials.windows import WindowReader
 from edge_ser.export.variants.variant import Variant
@@ -277,7 +279,7 @@ def _fit(
         protocol=data.protocol_of(subset),
         clips=len(found.true),
         people=len(set(found.people)),
-        chance_accuracy=float(np.bincount(found.true).max() / len(found.true)),
+        chance_accuracy=chance(found.true)[0],
         folds=len(set(found.folds.tolist())),
         old_temperature=old.temperature,
         temperature=new.temperature,

@@ -97,10 +97,10 @@ class OnnxRuntimeSession:
             check_declared(inputs, found_in, "input", str(path))
         if outputs is not None:
             check_declared(outputs, found_out, "output", str(path))
-        self._inputs: dict[str, TensorSpec] = dict(found_in if inputs is None else inputs)
-        self._outputs: dict[str, TensorSpec] = dict(found_out if outputs is None else outputs)
-        self._output_names = list(self._outputs)
-        self._backend = "onnxruntime:" + "+".join(short_name(n) for n in names)
+        self.inputs: dict[str, TensorSpec] = dict(found_in if inputs is None else inputs)
+        self.outputs: dict[str, TensorSpec] = dict(found_out if outputs is None else outputs)
+        self._output_names = list(self.outputs)
+        self.backend = "onnxruntime:" + "+".join(short_name(n) for n in names)
 
     def _check_providers(self, names: Sequence[str], active: Sequence[str]) -> None:
         # ONNX Runtime logs and goes on with the CPU when a provider's libraries fail to load.
@@ -111,21 +111,6 @@ class OnnxRuntimeSession:
                     f"(running instead: {', '.join(active)}); check its driver and libraries, "
                     'or ask for the backend "onnxruntime"'
                 )
-
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        """Names, dtypes and shapes that `run` takes."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        """Names, dtypes and shapes that `run` gives."""
-        return self._outputs
-
-    @property
-    def backend(self) -> str:
-        """``onnxruntime:CPU``, ``onnxruntime:CUDA+CPU`` ..."""
-        return self._backend
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run the graph once.
@@ -139,7 +124,7 @@ class OnnxRuntimeSession:
         session = self._session
         if session is None:
             raise EngineError(f"{self._path}: the session is closed; open a new one")
-        checked = check_inputs(self._inputs, inputs, self._path.name)
+        checked = check_inputs(self.inputs, inputs, self._path.name)
         values = session.run(self._output_names, checked)
         return dict(zip(self._output_names, values, strict=True))
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.errors import ConfigError
-from edge_ser.export.scoring.metrics import Metrics, grouped_interval, score
+from edge_ser.export.scoring.metrics import Metrics, chance, grouped_interval, score
 from edge_ser.export.training.predictions import FoldResult, RunResult
 
 _DRAWS: Final = 2000
@@ -105,7 +105,7 @@ def scores(result: RunResult) -> RunScores:
     named = [s for f in result.folds for s in f.speakers]
     hit = (true == predicted).astype(float)
     balance = _balance(true, labels)
-    frequency = np.bincount(true, minlength=labels) / len(true)
+    commonest, guessed = chance(true)
     counts = _counts(true, predicted, people, labels)
     return RunScores(
         name=result.name,
@@ -119,8 +119,8 @@ def scores(result: RunResult) -> RunScores:
         recall=_interval([m.recall for m in each], hit * balance, people),
         precision=_drawn([m.precision for m in each], counts, _macro_precision),
         f1=_drawn([m.f1 for m in each], counts, _macro_f1),
-        chance_accuracy=float(frequency.max()),
-        chance_recall=1.0 / int((frequency > 0).sum()),
+        chance_accuracy=commonest,
+        chance_recall=guessed,
         pooled=score(predicted, true, labels),
         per_speaker=_means(hit, named),
         per_sex=_means(hit, [s for f in result.folds for s in f.sexes]),

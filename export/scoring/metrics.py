@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.errors import ConfigError
+from edge_ser.export.scoring.result import ReliabilityBin
 
 Probabilities = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -78,6 +79,27 @@ def score(predicted: Labels, true: Labels, labels: int) -> Metrics:
     )
 
 
+def multi_label_f1(predicted: npt.NDArray[np.bool_], targets: npt.NDArray[np.bool_]) -> Floats:
+    """F1 of each label, float64 [C]; 0 for a label nobody has and nobody predicted.
+
+    Args:
+        predicted: bool [N, C], any number of labels a row.
+        targets: bool [N, C].
+    """
+    from sklearn.metrics import f1_score
+
+    # One column alone would be taken for a binary problem.
+    average = "binary" if targets.shape[1] == 1 else None
+    found = f1_score(targets, predicted, average=average, zero_division=0.0)
+    return np.atleast_1d(np.asarray(found, np.float64))
+
+
+def chance(true: Labels) -> tuple[float, float]:
+    """Accuracy of always answering the commonest label, and average recall of any such guess."""
+    counts = np.bincount(true)
+    return float(counts.max() / len(true)), 1.0 / int((counts > 0).sum())
+
+
 def calibration_columns(probabilities: Probabilities, true: Labels, bins: int = BINS) -> Floats:
     """Columns [clips, 2 * bins]: clips, and confidence less hits, of each confidence bin."""
     confidence = probabilities.max(1)
@@ -105,6 +127,29 @@ def calibration_error(probabilities: Probabilities, true: Labels, bins: int = BI
         bins: between 0 and 1.
     """
     return float(calibration_figure(calibration_columns(probabilities, true, bins).sum(0)[None])[0])
+
+
+def reliability(
+    probabilities: Probabilities, true: Labels, bins: int = BINS
+) -> tuple[ReliabilityBin, ...]:
+    """Confidence and accuracy in equally wide bins of confidence."""
+    sums = calibration_columns(probabilities, true, bins).sum(0)
+    confidence = probabilities.max(1)
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    means = np.bincount(index, weights=confidence, minlength=bins)
+    made = []
+    for b in range(bins):
+        n = int(sums[b])
+        made.append(
+            ReliabilityBin(
+                low=b / bins,
+                high=(b + 1) / bins,
+                clips=n,
+                confidence=float(means[b] / n) if n else None,
+                accuracy=float((means[b] - sums[bins + b]) / n) if n else None,
+            )
+        )
+    return tuple(made)
 
 
 def negative_log_likelihood(probabilities: Probabilities, true: Labels) -> float:

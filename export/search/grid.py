@@ -214,7 +214,11 @@ def guard_search(output: Path, search: Search) -> None:
     text = json.dumps(document, indent=1)
     output.mkdir(parents=True, exist_ok=True)
     file = output / SEARCH
-    if file.is_file() and json.loads(file.read_text("utf-8")) != json.loads(text):
+    try:
+        same = not file.is_file() or json.loads(file.read_text("utf-8")) == json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} is damaged ({error}); choose another output folder") from None
+    if not same:
         raise ConfigError(f"{output} holds another search; choose another output folder")
     write_atomically(file, text.encode())
 

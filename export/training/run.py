@@ -117,9 +117,9 @@ def _finished(output: Path, folds: Sequence[str] | None) -> tuple[FoldResult, ..
     """Predictions of the folds that are asked for; empty where one is missing."""
     try:
         names = json.loads((output / FOLDS).read_text("utf-8"))
-    except (OSError, ValueError):
+        files = [output / name / PREDICTIONS for name in names if folds is None or name in folds]
+    except (OSError, ValueError, TypeError):
         return ()
-    files = [output / name / PREDICTIONS for name in names if folds is None or name in folds]
     if len(files) < len(set(folds or names)) or not all(file.is_file() for file in files):
         return ()
     return tuple(read_fold(file) for file in files)

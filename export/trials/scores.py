@@ -11,14 +11,15 @@ from edge_ser.bundles.schema import SubsetCalibration
 from edge_ser.export.scoring.differences import differences
 from edge_ser.export.scoring.group_gap import sex_gap, speaker_gap
 from edge_ser.export.scoring.metrics import (
-    BINS,
     Floats,
     Labels,
     Probabilities,
     brier_score,
     calibration_columns,
     calibration_figure,
+    chance,
     negative_log_likelihood,
+    reliability,
     score,
 )
 from edge_ser.export.scoring.people_draws import (
@@ -34,7 +35,6 @@ from edge_ser.export.scoring.result import (
     Interval,
     LabelScore,
     Pairing,
-    ReliabilityBin,
     RiskPoint,
     SubsetAccuracy,
 )
@@ -91,7 +91,7 @@ def score_subset(
     metrics = score(answered, true, count)
     draws = draw_people(found.people, seed)
     confusion = confusion_columns(answered, true, count)
-    frequency = np.bincount(true, minlength=count) / len(true)
+    commonest, guessed = chance(true)
     everybody_named = all(found.named)
     return SubsetAccuracy(
         subset=subset,
@@ -100,8 +100,8 @@ def score_subset(
         clips=len(true),
         people=len(set(found.people)),
         absent=found.absent,
-        chance_accuracy=float(frequency.max()),
-        chance_recall=1.0 / int((frequency > 0).sum()),
+        chance_accuracy=commonest,
+        chance_recall=guessed,
         accuracy=_valued(draws.interval(confusion, accuracy_figure(count)), metrics.accuracy),
         recall=_valued(draws.interval(confusion, recall_figure(count)), metrics.recall),
         f1=metrics.f1,
@@ -138,29 +138,6 @@ def score_subset(
 def _valued(interval: Interval, value: float) -> Interval:
     """An interval around the very figure that every other command gives."""
     return interval.model_copy(update={"value": value})
-
-
-def reliability(
-    probabilities: Probabilities, true: Labels, bins: int = BINS
-) -> tuple[ReliabilityBin, ...]:
-    """Confidence and accuracy in equally wide bins of confidence."""
-    sums = calibration_columns(probabilities, true, bins).sum(0)
-    confidence = probabilities.max(1)
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    means = np.bincount(index, weights=confidence, minlength=bins)
-    made = []
-    for b in range(bins):
-        n = int(sums[b])
-        made.append(
-            ReliabilityBin(
-                low=b / bins,
-                high=(b + 1) / bins,
-                clips=n,
-                confidence=float(means[b] / n) if n else None,
-                accuracy=float((means[b] - sums[bins + b]) / n) if n else None,
-            )
-        )
-    return tuple(made)
 
 
 def _abstention(

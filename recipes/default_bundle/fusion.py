@@ -18,7 +18,7 @@ from edge_ser.export.examples.label_paired import Bank, LabelPaired, Pairing, vi
 from edge_ser.export.examples.token_augmentation import TokenAugmentation
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
-from edge_ser.export.scoring.metrics import calibration_error, score
+from edge_ser.export.scoring.metrics import calibration_error, chance, score
 from edge_ser.export.scoring.temperature import confidence_for_coverage, fit_calibration
 from edge_ser.export.training.config import ModalityDropout, Optimisation
 from edge_ser.export.training.examples import collate, column_statistics
@@ -229,7 +229,7 @@ def _scores(subset: str, tested: SubsetAnswers, calibration: SubsetCalibration) 
     hit = after.argmax(1) == true
     deviation = float(np.sqrt(metrics.accuracy * (1 - metrics.accuracy) / metrics.count))
     task = f"emotion from {subset}"
-    often = float(np.bincount(true).max() / len(true))
+    often, _ = chance(true)
 
     def made(
         metric: str, value: float, chance: float, spread: float | None = None, note: str = ""

@@ -26,7 +26,6 @@ import lightning
 import numpy as np
 import torch
 import typer
-from sklearn.metrics import recall_score
 from torch import Tensor
 from torch.nn import functional
 
@@ -34,6 +33,7 @@ from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.pictures import read_pictures
 from edge_ser.export.examples.picture_augmentation import PictureAugmentation
+from edge_ser.export.scoring.metrics import score
 from edge_ser.export.training import resumable
 from edge_ser.export.training.resumable import Loop, claim
 from edge_ser.files import write_atomically
@@ -132,9 +132,9 @@ class FaceTask(lightning.LightningModule):
         predicted = torch.cat([p for p, _ in self._seen]).numpy()
         labels = torch.cat([t for _, t in self._seen]).numpy()
         self._seen.clear()
-        recall = recall_per_class(predicted, labels, len(EMOTIONS))
-        self.log("held_out/recall", float(np.nanmean(recall)), prog_bar=True)
-        self.log("held_out/accuracy", float((predicted == labels).mean()))
+        scores = score(predicted, labels, len(EMOTIONS))
+        self.log("held_out/recall", scores.recall, prog_bar=True)
+        self.log("held_out/accuracy", scores.accuracy)
 
     def configure_optimizers(self) -> Any:
         """AdamW under one cycle."""
@@ -155,15 +155,6 @@ class FaceTask(lightning.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
-
-
-def recall_per_class(
-    predicted: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], classes: int
-) -> np.ndarray[Any, Any]:
-    """Share of each class that was found, float64 [classes]; NaN for a class that is not there."""
-    return np.asarray(
-        recall_score(labels, predicted, labels=range(classes), average=None, zero_division=np.nan)
-    )
 
 
 def finetune_face(
@@ -222,13 +213,12 @@ def score_faces(encoder: FaceCnn, test: FaceBatches) -> dict[str, Any]:
     encoder.eval()
     with torch.inference_mode():
         answers = [encoder.classifier(encoder.features(b.faces)).argmax(dim=1) for b in test]
-    predicted = torch.cat(answers).numpy()
-    recall = recall_per_class(predicted, test.labels, len(EMOTIONS))
+    scores = score(torch.cat(answers).numpy(), test.labels, len(EMOTIONS))
     return {
-        "faces": len(predicted),
-        "unweighted_average_recall": float(np.nanmean(recall)),
-        "accuracy": float((predicted == test.labels).mean()),
-        "recall": dict(zip(EMOTIONS, map(float, recall), strict=True)),
+        "faces": scores.count,
+        "unweighted_average_recall": scores.recall,
+        "accuracy": scores.accuracy,
+        "recall": {name: row[1] for name, row in zip(EMOTIONS, scores.per_label, strict=True)},
         "chance": 1.0 / len(EMOTIONS),
     }
 

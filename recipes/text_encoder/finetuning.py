@@ -24,6 +24,7 @@ import typer
 from edge_ser.export.data.text_tables import read_goemotions
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, load_text_encoder, load_tokenizer
 from edge_ser.export.graphs.torch_export import run_graph
+from edge_ser.export.scoring.metrics import multi_label_f1
 from edge_ser.export.training import resumable
 from edge_ser.export.training.resumable import Loop, claim
 from edge_ser.files import write_atomically
@@ -38,7 +39,6 @@ from recipes.text_encoder.data import (
 from recipes.text_encoder.metrics import (
     apply_thresholds,
     bootstrap_interval,
-    f1_per_label,
     macro_f1_at_chance,
 )
 from recipes.text_encoder.model import (
@@ -226,7 +226,7 @@ def score_texts(
     )
     thresholds = model.get_buffer("thresholds").numpy().astype(np.float64)
     predicted = apply_thresholds(probabilities, thresholds)
-    scores = f1_per_label(predicted, test.targets)
+    scores = multi_label_f1(predicted, test.targets > 0.5)
     single = np.eye(len(model.labels), dtype=np.bool_)[probabilities.argmax(axis=1)]
     return {
         "texts": len(test),
@@ -236,7 +236,7 @@ def score_texts(
         "macro_f1_interval": bootstrap_interval(predicted, test.targets),
         "f1": dict(zip(model.labels, map(float, scores), strict=True)),
         "thresholds": dict(zip(model.labels, map(float, thresholds), strict=True)),
-        "argmax_macro_f1": float(f1_per_label(single, test.targets).mean()),
+        "argmax_macro_f1": float(multi_label_f1(single, test.targets > 0.5).mean()),
         "argmax_hits_a_label": float((single & (test.targets > 0.5)).any(axis=1).mean()),
         "chance_macro_f1": macro_f1_at_chance(test.targets),
     }

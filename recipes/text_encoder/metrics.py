@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import f1_score
+
+from edge_ser.export.scoring.metrics import multi_label_f1
 
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
-
-
-def f1_per_label(predicted: BoolArray, targets: FloatArray) -> npt.NDArray[np.float64]:
-    """F1 of each label, 2 TP / (2 TP + FP + FN); 0 for a label nobody has and nobody predicted.
-
-    Args:
-        predicted: bool [N, C].
-        targets: [N, C] of 0 and 1.
-    """
-    truth = targets > 0.5
-    # One column alone would be taken for a binary problem.
-    average = "binary" if truth.shape[1] == 1 else None
-    found = f1_score(truth, predicted, average=average, zero_division=0.0)
-    return np.atleast_1d(np.asarray(found, np.float64))
 
 
 def choose_thresholds(probabilities: FloatArray, targets: FloatArray) -> npt.NDArray[np.float64]:
@@ -38,7 +25,7 @@ def choose_thresholds(probabilities: FloatArray, targets: FloatArray) -> npt.NDA
         float64 [C], each in 0.02..0.98.
     """
     grid = np.arange(0.02, 0.985, 0.01)
-    scores = np.stack([f1_per_label(probabilities >= t, targets) for t in grid])
+    scores = np.stack([multi_label_f1(probabilities >= t, targets > 0.5) for t in grid])
     best = scores.max(axis=0)
     near = scores >= 0.99 * best[None, :]
     return np.asarray((near * grid[:, None]).sum(axis=0) / near.sum(axis=0), np.float64)
@@ -66,7 +53,7 @@ def macro_f1_at_chance(targets: FloatArray, repeats: int = 200, seed: int = 0) -
     rng = np.random.default_rng(seed)
     share = targets.mean(axis=0)
     scores = [
-        f1_per_label(rng.random(targets.shape) < share[None, :], targets).mean()
+        multi_label_f1(rng.random(targets.shape) < share[None, :], targets > 0.5).mean()
         for _ in range(repeats)
     ]
     return float(np.mean(scores))
@@ -81,6 +68,6 @@ def bootstrap_interval(
     scores = []
     for _ in range(repeats):
         draw = rng.integers(0, count, count)
-        scores.append(f1_per_label(predicted[draw], targets[draw]).mean())
+        scores.append(multi_label_f1(predicted[draw], targets[draw] > 0.5).mean())
     low, high = np.percentile(scores, [2.5, 97.5])
     return float(low), float(high)

@@ -19,8 +19,9 @@ from edge_ser.bundles.replacing import replaced_folder
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.encoders.text import TextEncoder, load_text_encoder
+from edge_ser.export.scoring.metrics import multi_label_f1
 from recipes.text_encoder.data import TextBatch
-from recipes.text_encoder.metrics import choose_thresholds, f1_per_label
+from recipes.text_encoder.metrics import choose_thresholds
 
 HEAD_WEIGHTS: Final = "emotion_head.safetensors"
 HEAD_CONFIG: Final = "emotion_head.json"
@@ -157,7 +158,7 @@ class TextEmotionTask(lightning.LightningModule):
         self._seen.clear()
         thresholds = choose_thresholds(probabilities, targets)
         self.model.get_buffer("thresholds").copy_(torch.from_numpy(thresholds))
-        scores = f1_per_label(probabilities >= thresholds, targets)
+        scores = multi_label_f1(probabilities >= thresholds, targets > 0.5)
         self.log("held_out/macro_f1", float(scores.mean()), prog_bar=True)
         for label, score in zip(self.model.labels, scores, strict=True):
             self.log(f"held_out/f1_{label}", float(score))

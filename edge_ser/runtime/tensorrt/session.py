@@ -87,8 +87,8 @@ class TensorRtSession:
         self._api = api
         self._path = path
         self._device = device
-        self._inputs, self._outputs = dict(inputs), dict(outputs)
-        self._backend = f"{api.backend}:{capability}"
+        self.inputs, self.outputs = dict(inputs), dict(outputs)
+        self.backend = f"{api.backend}:{capability}"
         self._messages: list[str] = []
         self._logger = api.logger(self._messages)
         engines = EngineCache() if cache is None else cache
@@ -103,7 +103,7 @@ class TensorRtSession:
         self._check_tensors(self._engine)
         self._limits = {
             name: [tuple(int(n) for n in s) for s in self._engine.get_tensor_profile_shape(name, 0)]
-            for name in self._inputs
+            for name in self.inputs
         }
         self._graphs = cuda_graphs and self._cuda.captures_graphs
         self._slots: queue.LifoQueue[Slot] = queue.LifoQueue()
@@ -113,21 +113,6 @@ class TensorRtSession:
         self._closed = False
         self._lock = threading.Lock()
 
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        """Names, dtypes and shapes that `run` takes."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        """Names, dtypes and shapes that `run` gives."""
-        return self._outputs
-
-    @property
-    def backend(self) -> str:
-        """``tensorrt:sm87``, ``tensorrt-rtx:sm89`` ..."""
-        return self._backend
-
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run the engine once on host arrays.
 
@@ -135,7 +120,7 @@ class TensorRtSession:
             EngineError: a tensor is missing, of a wrong dtype or shape, or outside the shapes
                 that the engine was built for; the session is closed; or TensorRT fails.
         """
-        checked = check_inputs(self._inputs, inputs, self._path.name)
+        checked = check_inputs(self.inputs, inputs, self._path.name)
         self._check_limits({name: value.shape for name, value in checked.items()})
         with self._slot() as slot:
             return slot.run(checked)
@@ -193,8 +178,8 @@ class TensorRtSession:
         return Slot(
             context=self._new_context(),
             cuda=self._cuda,
-            inputs=self._inputs,
-            outputs=self._outputs,
+            inputs=self.inputs,
+            outputs=self.outputs,
             largest=largest,
             graphs=self._graphs,
             name=self._path.name,
@@ -212,8 +197,8 @@ class TensorRtSession:
                 for axis, n in enumerate(engine.get_tensor_shape(name))
             )
             found[kind][name] = TensorSpec.model_validate({"dtype": dtype, "shape": shape})
-        check_declared(self._inputs, found["input"], "input", str(self._path))
-        check_declared(self._outputs, found["output"], "output", str(self._path))
+        check_declared(self.inputs, found["input"], "input", str(self._path))
+        check_declared(self.outputs, found["output"], "output", str(self._path))
 
     def _check_limits(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         for name, shape in shapes.items():

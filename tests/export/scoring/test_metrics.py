@@ -2,21 +2,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
 from edge_ser.errors import ConfigError
 from edge_ser.export.scoring.metrics import (
     brier_score,
     calibration_error,
+    chance,
     grouped_interval,
+    multi_label_f1,
     negative_log_likelihood,
+    reliability,
     score,
 )
-from edge_ser.export.scoring.temperature import (
-    confidence_for_coverage,
-    fit_temperature,
-    probabilities_at,
-)
+from edge_ser.export.scoring.temperature import confidence_for_coverage
 
 
 def test_scores_agree_with_scikit_learn() -> None:
@@ -49,22 +51,6 @@ def test_calibration_error_of_known_cases() -> None:
     assert negative_log_likelihood(sure, np.zeros(1000, int)) == pytest.approx(-np.log(0.8))
 
 
-@pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
-def test_the_temperature_that_made_the_labels_is_found(temperature: float) -> None:
-    generator = np.random.default_rng(1)
-    logits = generator.standard_normal((40_000, 4)) * 3
-    cumulative = probabilities_at(logits, temperature).cumsum(1)
-    true = (generator.random((40_000, 1)) > cumulative).sum(1)
-    assert fit_temperature(logits, true) == pytest.approx(temperature, rel=0.04)
-
-
-def test_too_little_is_refused_and_extremes_are_bounded() -> None:
-    with pytest.raises(ConfigError, match="too few"):
-        fit_temperature(np.zeros((5, 2)), np.zeros(5, np.int64))
-    perfect = np.eye(2)[np.arange(100) % 2]
-    assert fit_temperature(perfect, np.arange(100) % 2) == pytest.approx(0.05, rel=0.01)
-
-
 def test_confidence_for_coverage() -> None:
     top = np.linspace(0.5, 1.0, 101)
     threshold = confidence_for_coverage(np.stack([top, 1 - top], 1), 0.8)
@@ -82,3 +68,31 @@ def test_an_interval_over_people_is_wider_than_one_over_clips() -> None:
     narrow = grouped_interval(values, [str(i) for i in range(400)])
     assert wide[1] - wide[0] > 1.5 * (narrow[1] - narrow[0])
     assert wide[0] < np.mean(values) < wide[1]
+
+
+@given(
+    hnp.arrays(np.bool_, st.tuples(st.integers(1, 30), st.just(4))).flatmap(
+        lambda a: st.tuples(st.just(a), hnp.arrays(np.bool_, a.shape))
+    )
+)
+def test_f1_is_scikit_learns(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    predicted, truth = pair
+    expected = f1_score(truth, predicted, average=None, zero_division=0)
+    np.testing.assert_allclose(multi_label_f1(predicted, truth), expected)
+
+
+def test_multi_label_f1_takes_a_single_column() -> None:
+    predicted = np.array([[True], [False], [True]])
+    assert multi_label_f1(predicted, np.array([[True], [True], [False]])).tolist() == [0.5]
+
+
+def test_chance_is_the_commonest_label_and_any_one_of_those_there() -> None:
+    assert chance(np.array([0, 3, 3, 3, 1])) == (pytest.approx(0.6), pytest.approx(1 / 3))
+
+
+def test_reliability_of_known_answers() -> None:
+    sure = np.tile([0.8, 0.2], (10, 1))
+    (one,) = (b for b in reliability(sure, np.array([0] * 7 + [1] * 3)) if b.clips)
+    assert (one.clips, one.accuracy) == (10, pytest.approx(0.7))
+    assert one.confidence == pytest.approx(0.8)
+    assert one.low <= 0.8 < one.high

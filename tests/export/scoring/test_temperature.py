@@ -9,7 +9,7 @@ import pytest
 from edge_ser.bundles.schema import SubsetCalibration
 from edge_ser.errors import ConfigError
 from edge_ser.export.scoring.metrics import calibration_error, negative_log_likelihood
-from edge_ser.export.scoring.temperature import fit_calibration, fit_temperature
+from edge_ser.export.scoring.temperature import fit_calibration
 from edge_ser.pipeline.fusion import calibrated
 
 LABELS = 4
@@ -42,12 +42,10 @@ def test_much_evidence_finds_temperature_and_biases() -> None:
 
 def test_what_few_people_show_moves_it_less_than_what_many_show() -> None:
     logits, true = _drawn(480, 0.75, ())
-    unheld = fit_temperature(logits, true)
     many = fit_calibration(logits, true, _names(480, 480), with_bias=False).temperature
     few = fit_calibration(logits, true, _names(480, 4), with_bias=False).temperature
     chooser = fit_calibration(logits, true, _names(480, 4), evidence=0.5, with_bias=False)
-    assert unheld < 0.85
-    assert abs(np.log(many)) <= abs(np.log(unheld)) + 1e-6
+    assert many < 0.9
     assert abs(np.log(few)) < 0.6 * abs(np.log(many))
     assert abs(np.log(chooser.temperature)) < abs(np.log(few))
 

@@ -17,7 +17,9 @@ from fixtures.manifest_factory import make_config, make_manifest
 
 from edge_ser.errors import ConfigError
 from edge_ser.export.search.grid import (
+    SEARCH,
     JobResult,
+    guard_search,
     job_folder,
     load_data,
     load_search,
@@ -91,6 +93,16 @@ def test_each_fold_chooses_by_its_own_people(tmp_path: Path) -> None:
     assert [f.point.number for f in found] == [1, 2, 0, 3]
     assert {k: f.point.number for k, f in choices(found).items()} == {"fold-1": 0, "fold-2": 1}
     assert "| fold-2 | width=16, learning_rate=0.0001 |" in search_markdown(search, found)
+
+
+def test_a_folder_of_another_or_a_damaged_search_is_refused(tmp_path: Path) -> None:
+    search = load_search(_search(tmp_path))
+    guard_search(tmp_path / "out", search)
+    guard_search(tmp_path / "out", search)
+    for text, message in (("{}", "holds another search"), ("{", "is damaged")):
+        (tmp_path / "out" / SEARCH).write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            guard_search(tmp_path / "out", search)
 
 
 def test_a_damaged_result_is_done_again(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import pytest
 import torch
 from fixtures.face_pictures import FOLDERS, archive
@@ -24,7 +23,6 @@ from recipes.face_encoder.finetuning import (
     FaceFinetuning,
     finetune_face,
     main,
-    recall_per_class,
     score_faces,
 )
 
@@ -115,13 +113,6 @@ def test_no_picture_lies_on_two_sides(tmp_path: Path) -> None:
     assert not names[0] & names[1]
     shared = {f"{folder}/{n}.png" for folder in FOLDERS for n in (27, 28, 29)}
     assert not (names[0] | names[1]) & shared
-
-
-def test_recall_counts_each_class_alike() -> None:
-    predicted, labels = np.asarray([0, 0, 0, 1, 1]), np.asarray([0, 0, 0, 0, 1])
-    recall = recall_per_class(predicted, labels, 3)
-    np.testing.assert_allclose(recall[:2], [0.75, 1.0])
-    assert np.isnan(recall[2])
 
 
 class KilledError(Exception):
