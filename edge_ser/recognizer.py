@@ -298,8 +298,8 @@ class EdgeRecognizer(ClosedOnExit):
             window: seconds that one decision looks at, up to the bundle's longest.
             hop: seconds between decisions, at least 0.05 and at most `window`.
             smoothing: how hard `LiveDecision.steady_label` is held: off, light or strong.
-            on_decision: called with every `LiveDecision`, on a thread of its own; without it,
-                iterate over the stream.
+            on_decision: called with every `LiveDecision`, on a thread of its own, so it cannot be
+                async; without it, iterate over the stream (``for`` or ``async for``).
             speech_gate: whether sound in which nobody speaks counts as absent, so that music or
                 noise alone names no emotion.
             consent: whether the people in front of the devices agreed to this.
@@ -308,8 +308,8 @@ class EdgeRecognizer(ClosedOnExit):
             profile: of the person who speaks, from `enroll` or `EmotionStream.enroll`.
 
         Raises:
-            ConfigError: if window, hop or smoothing are not usable, the profile is another
-                bundle's, or the recognizer is closed.
+            ConfigError: if window, hop, smoothing or on_decision are not usable, the profile is
+                another bundle's, or the recognizer is closed.
         """
         from edge_ser.stream import EmotionStream
         from edge_ser.streaming.options import StreamOptions

@@ -69,13 +69,13 @@ class EmotionStream(ClosedOnExit):
             bundle: gives labels and front-end parameters.
             encoders: front-ends and graphs; shared with other streams.
             options: window, hop and smoothing.
-            on_decision: gets every decision; without it, iterate over the stream.
+            on_decision: gets every decision, and is no async function; without it, iterate.
             consent: see `consent`.
             clock: the clock of the capture times.
             profile: see `adapt_to`.
 
         Raises:
-            ConfigError: if the profile was made with another bundle.
+            ConfigError: if the profile was made with another bundle, or `on_decision` is async.
         """
         self._bundle = bundle
         self._encoders = encoders
@@ -251,18 +251,22 @@ class EmotionStream(ClosedOnExit):
     def __iter__(self) -> Iterator[LiveDecision]:
         """Give decisions as they come; ends when the stream is closed and all were given.
 
+        Several readers share them: each decision goes to one.
         64 decisions wait at most; when they are not taken the oldest give way, and are counted.
 
         Raises:
             ConfigError: if the stream has a callback.
         """
         self._check_iterable()
-        return self._decisions()
+        return iter(self._outbox.take, None)
 
     def __aiter__(self) -> AsyncIterator[LiveDecision]:
-        """As `__iter__`, for ``async for``."""
+        """As `__iter__`, for ``async for``.
+
+        A wait that is cancelled or times out (`asyncio.wait_for`) loses nothing and ends nothing.
+        """
         self._check_iterable()
-        return self._decisions_async()
+        return self._outbox
 
     def next_decision(self, timeout: float | None = None) -> LiveDecision | None:
         """Wait for the next decision; None at the end, or after `timeout` seconds without one.
@@ -298,6 +302,8 @@ class EmotionStream(ClosedOnExit):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # Whoever waits in every thread of the executor must be let go before one is free for this.
+        self._inbox.close()
         await asyncio.get_running_loop().run_in_executor(None, self.close)
 
     def _check_iterable(self) -> None:
@@ -306,14 +312,6 @@ class EmotionStream(ClosedOnExit):
                 "this stream delivers its decisions to a callback; to iterate over them, make it "
                 "without on_decision"
             )
-
-    def _decisions(self) -> Iterator[LiveDecision]:
-        while (decision := self._outbox.take()) is not None:
-            yield decision
-
-    async def _decisions_async(self) -> AsyncIterator[LiveDecision]:
-        while (decision := await self._outbox.take_async()) is not None:
-            yield decision
 
     def _stamp(self, capture_time: int | None, duration: int) -> int:
         if capture_time is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -11,46 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from fixtures.stream_simulation import SECOND, FakeEncoders, TestClock, fake_bundle
+from fixtures.threaded_stream import make, noise, picture, push_seconds
 
-from edge_ser.clock import MonotonicClock, PushedClock, StreamClock, monotonic_samples
+from edge_ser.clock import MonotonicClock, monotonic_samples
 from edge_ser.errors import ConfigError, MediaError
 from edge_ser.result import LiveDecision
 from edge_ser.stream import AUDIO_QUEUE, EmotionStream
 from edge_ser.streaming.options import StreamOptions
 from edge_ser.streaming.outbox import MAILBOX
-
-RANDOM = np.random.default_rng(5)
-
-
-def noise(samples: int) -> np.ndarray:
-    return (0.1 * RANDOM.standard_normal(samples)).astype(np.float32)
-
-
-def picture() -> np.ndarray:
-    return RANDOM.integers(90, 110, (8, 8, 3)).astype(np.uint8)
-
-
-def make(
-    encoders: FakeEncoders | None = None,
-    *,
-    clock: StreamClock | None = None,
-    on_decision: Any = None,
-    hop: float = 0.5,
-) -> EmotionStream:
-    options = StreamOptions.checked(3.0, hop, "light", 10 * SECOND, speech_gate=False)
-    return EmotionStream(
-        fake_bundle(),
-        encoders or FakeEncoders(),
-        options,
-        clock=PushedClock() if clock is None else clock,
-        on_decision=on_decision,
-    )
-
-
-def push_seconds(stream: EmotionStream, seconds: float, start: int = 0, chunk: int = 1600) -> None:
-    for begin in range(start, start + round(seconds * SECOND), chunk):
-        assert stream.push_video(picture(), begin, timeout=5)
-        assert stream.push_audio(noise(chunk), begin, timeout=5)
 
 
 @pytest.fixture(autouse=True)
@@ -103,51 +70,6 @@ def test_a_callback_gets_every_decision_in_order() -> None:
             iter(stream)
     assert [d.sequence for d in got] == list(range(1, 21))
     assert all(d.latency_ms is not None and d.latency_ms >= 0 for d in got)
-
-
-def test_asyncio() -> None:
-    async def read() -> list[int]:
-        async with make() as stream:
-            loop = asyncio.get_running_loop()
-
-            def source() -> None:
-                push_seconds(stream, 6)
-                stream.close()
-
-            pushing = loop.run_in_executor(None, source)
-            got = [d.sequence async for d in stream]
-            await pushing
-            return got
-
-    assert asyncio.run(read()) == list(range(1, 13))
-
-
-def test_asyncio_reader_that_is_cancelled_loses_nothing() -> None:
-    async def read() -> list[int]:
-        stream = make()
-        waiting = asyncio.ensure_future(anext(aiter(stream)))
-        await asyncio.sleep(0.05)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        push_seconds(stream, 2)
-        stream.close()
-        return [d.sequence async for d in stream]
-
-    assert asyncio.run(read()) == [1, 2, 3, 4]
-
-
-def test_an_event_loop_that_is_gone_does_not_stop_the_stream() -> None:
-    stream = make()
-
-    async def give_up() -> None:
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(anext(aiter(stream)), 0.05)
-
-    asyncio.run(give_up())
-    push_seconds(stream, 2)
-    assert stream.close()
-    assert len(list(stream)) == 4
 
 
 def test_next_decision_with_a_timeout() -> None:

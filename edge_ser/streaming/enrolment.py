@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from typing import Any, Protocol
@@ -71,12 +71,11 @@ class Enrolment:
     def profile(self) -> Profile | None:
         """The profile, if there is one by now."""
         future = self._future
-        made = future.done() and not future.cancelled() and future.exception() is None
-        return future.result() if made else None
+        return future.result() if future.done() and future.exception() is None else None
 
     def cancel(self) -> None:
         """Let go of what was heard; the stream goes on as before."""
-        self._future.cancel()
+        self.fail("the enrolment was cancelled")
 
     def result(self, timeout: float | None = None) -> Profile:
         """Wait for the profile.
@@ -95,12 +94,13 @@ class Enrolment:
                 f"only {self.heard_seconds:.1f} of {self._wanted:g} s of speech were heard in "
                 f"{timeout:g} s: speak on, nearer to the microphone"
             ) from None
-        except CancelledError:
-            raise CaptureError("the enrolment was cancelled") from None
 
     def __await__(self) -> Generator[Any, None, Profile]:
-        """Wait for the profile in asyncio."""
-        return asyncio.wrap_future(self._future).__await__()
+        """Wait for the profile in asyncio, as `result` does.
+
+        After a wait that was cancelled or timed out the enrolment goes on.
+        """
+        return self._waited().__await__()
 
     def hear(self, samples: Samples) -> None:
         """Take 16 kHz sound that follows on."""
@@ -129,6 +129,18 @@ class Enrolment:
                     "enrol again"
                 )
             )
+
+    async def _waited(self) -> Profile:
+        # Not `asyncio.wrap_future`: a cancelled wait would cancel the enrolment.
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake(_: object) -> None:
+            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                loop.call_soon_threadsafe(woken.set)
+
+        self._future.add_done_callback(wake)
+        await woken.wait()
+        return self._future.result()
 
     def _look(self) -> None:
         # A sentence is not cut in the middle: its end, too, belongs to a voice.

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from edge_ser.clock import StreamClock, milliseconds
+from edge_ser.errors import ConfigError
 from edge_ser.result import LiveDecision
 from edge_ser.streaming.tally import Tally
 
@@ -24,6 +26,12 @@ MAILBOX: Final = 64
 """Decisions that may wait to be taken."""
 
 Callback = Callable[[LiveDecision], object]
+
+_NOT_AWAITED: Final = (
+    "it is called on a thread of its own, where nothing awaits it; make the stream without "
+    "on_decision and use `async for decision in stream`, or give a function that hands over to "
+    "your loop with loop.call_soon_threadsafe"
+)
 
 _LOG = logging.getLogger("edge_ser.stream")
 
@@ -37,8 +45,12 @@ class Ready:
     oldest: int | None
 
 
-class Outbox:
-    """Thread contract: every method from any thread."""
+class Outbox(AsyncIterator[LiveDecision]):
+    """Thread contract: every method from any thread, `__anext__` in any event loop.
+
+    Whoever asks first gets a decision, and nobody gets it again. A wait that is cancelled or times
+    out takes none, and the next one goes on.
+    """
 
     def __init__(self, clock: StreamClock, tally: Tally, callback: Callback | None) -> None:
         """Make an empty outbox.
@@ -48,15 +60,19 @@ class Outbox:
             tally: counts decisions that nobody took, and errors of the callback.
             callback: gets every decision, in order, on a thread of its own; None leaves them to
                 whoever iterates.
+
+        Raises:
+            ConfigError: if the callback cannot be called, or calling it would run nothing.
         """
         self._clock = clock
         self._tally = tally
         self._changed = threading.Condition()
         self._waiting: deque[Ready] = deque()
         self._closed = False
-        self._sleepers: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._sleepers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
         self._thread: threading.Thread | None = None
         if callback is not None:
+            _check(callback)
             self._thread = threading.Thread(
                 target=self._deliver, args=(callback,), name="edge-ser-decisions", daemon=True
             )
@@ -85,20 +101,20 @@ class Outbox:
             ready = self._waiting.popleft()
         return self._handed_over(ready)
 
-    async def take_async(self) -> LiveDecision | None:
-        """Give the oldest decision; None at the end. For use inside an event loop."""
-        loop = asyncio.get_running_loop()
+    async def __anext__(self) -> LiveDecision:
+        """Give the oldest decision; the iteration ends when the stream is closed."""
+        sleeper = (asyncio.get_running_loop(), asyncio.Event())
         while True:
             with self._changed:
                 if self._waiting:
                     ready = self._waiting.popleft()
                     break
                 if self._closed:
-                    return None
-                sleeper = (loop, loop.create_future())
+                    raise StopAsyncIteration
+                sleeper[1].clear()
                 self._sleepers.append(sleeper)
             try:
-                await sleeper[1]
+                await sleeper[1].wait()
             finally:
                 with self._changed, contextlib.suppress(ValueError):
                     self._sleepers.remove(sleeper)
@@ -120,10 +136,10 @@ class Outbox:
 
     def _wake(self) -> None:
         self._changed.notify_all()
-        for loop, future in self._sleepers:
+        for loop, woken in self._sleepers:
             # A loop that was closed has nobody left who waits.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_resolve, future)
+                loop.call_soon_threadsafe(woken.set)
         self._sleepers.clear()
 
     def _handed_over(self, ready: Ready) -> LiveDecision:
@@ -138,8 +154,12 @@ class Outbox:
         complained = -float("inf")
         while (decision := self.take()) is not None:
             try:
-                callback(decision)
-            except Exception as error:  # the stream outlives its callback's mistakes
+                returned = callback(decision)
+                if isinstance(returned, (Coroutine, Generator)):
+                    returned.close()
+                    raise ConfigError(f"the callback returned what has not run yet: {_NOT_AWAITED}")
+            # The stream outlives its callback's mistakes; sys.exit() would end this thread alone.
+            except BaseException as error:
                 self._tally.error("callback_errors", "the callback raised", error)
                 # A callback that always raises must not fill a disk with log lines over the days.
                 if time.monotonic() - complained > 60:
@@ -147,6 +167,11 @@ class Outbox:
                     _LOG.exception("the callback of a stream raised; the stream goes on")
 
 
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+def _check(callback: Callback) -> None:
+    """Refuse what would drop every decision unseen: a call that only makes an object."""
+    if not callable(callback):
+        raise ConfigError(f"on_decision must be a function, not {type(callback).__name__}")
+    called = getattr(callback, "__call__", callback)  # noqa: B004 - an object's own method
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    if any(kind(f) for kind in kinds for f in (callback, called)):
+        raise ConfigError(f"on_decision is an async function or a generator: {_NOT_AWAITED}")

@@ -171,3 +171,43 @@ def test_it_can_be_awaited(recognizer: EdgeRecognizer, speech: np.ndarray) -> No
             return profile
 
     assert asyncio.run(enroll()).seconds >= 1
+
+
+def test_a_wait_that_times_out_does_not_end_the_enrolment(
+    recognizer: EdgeRecognizer, speech: np.ndarray
+) -> None:
+    async def enroll() -> Profile:
+        async with recognizer.stream(consent=True, clock=PushedClock()) as stream:
+            enrolment = stream.enroll(1)
+            for _ in range(2):
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(enrolment, 0.02)
+            await asyncio.to_thread(push, stream, speech)
+            return await asyncio.wait_for(enrolment, 20)
+
+    assert asyncio.run(enroll()).seconds >= 1
+
+
+def test_a_cancelled_enrolment_says_so_to_who_awaits_it(stream: EmotionStream) -> None:
+    async def enroll() -> None:
+        enrolment = stream.enroll(600)
+        asyncio.get_running_loop().call_later(0.02, enrolment.cancel)
+        with pytest.raises(CaptureError, match="was cancelled"):
+            await asyncio.wait_for(enrolment, 5)
+
+    asyncio.run(enroll())
+
+
+def test_a_loop_that_is_gone_does_not_disturb_the_enrolment(
+    stream: EmotionStream, speech: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    enrolment = stream.enroll(1)
+
+    async def give_up() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(enrolment, 0.02)
+
+    asyncio.run(give_up())
+    push(stream, speech)
+    assert enrolment.result(20).seconds >= 1
+    assert caplog.records == []
