@@ -1,9 +1,9 @@
 """Measures the live runtime on this machine and writes docs/live.md's table.
 
-    python tools/bench_live.py --clips DIR --ravdess DIR --write docs/live.md
-    python tools/bench_live.py --clips DIR --part live --seconds 60
+    python -m tools.bench_live --clips DIR --ravdess DIR --write docs/live.md
+    python -m tools.bench_live --clips DIR --part live --seconds 60
 
-DIR holds clips with sound and pictures, which `live_conversation.py` puts into one recording of
+DIR holds clips with sound and pictures, which `tools.live_conversation` puts into one recording of
 1280 x 720 at 15 pictures a second; it is replayed in real time, again and again. Every part runs in
 a process of its own:
 
@@ -35,7 +35,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-from live_conversation import read_words, timed_words
 
 from edge_ser.capture.replay import ReplaySource
 from edge_ser.capture.sources import Sink
@@ -47,6 +46,7 @@ from edge_ser.recognizer import EdgeRecognizer
 from edge_ser.result import Decision, LiveDecision
 from edge_ser.streaming.conversation import Conversation
 from edge_ser.streaming.outbox import Ready
+from tools.live_conversation import read_words, timed_words
 
 Figures = dict[str, Any]
 
@@ -302,7 +302,7 @@ def _part(arguments: argparse.Namespace) -> Figures:
             return accuracy(recognizer, arguments.ravdess)
         with tempfile.TemporaryDirectory() as folder:
             recording = Path(folder) / "conversation.mp4"
-            program = [sys.executable, str(Path(__file__).with_name("live_conversation.py"))]
+            program = [sys.executable, "-m", "tools.live_conversation"]
             # In a process of its own: what an encoder needs is not what the runtime needs.
             subprocess.run([*program, str(recording), *map(str, clips)], check=True)  # noqa: S603
             words = read_words(recording)
@@ -321,7 +321,15 @@ def _part(arguments: argparse.Namespace) -> Figures:
 
 def _run(part: str, arguments: argparse.Namespace, *more: str) -> Figures:
     """Run one part in a fresh process."""
-    command = [sys.executable, __file__, "--clips", str(arguments.clips), "--part", part]
+    command = [
+        sys.executable,
+        "-m",
+        "tools.bench_live",
+        "--clips",
+        str(arguments.clips),
+        "--part",
+        part,
+    ]
     if arguments.ravdess is not None:
         command += ["--ravdess", str(arguments.ravdess)]
     if arguments.bundle is not None:
@@ -369,9 +377,10 @@ def main() -> int:
     print(json.dumps(figures, indent=1))
     if arguments.write is not None:
         # Not above: what a report needs is no part of the memory that is measured.
-        from live_report import write_report
+        from recipes.documents.measured_section import write_section
+        from tools.live_report import document
 
-        write_report(arguments.write, figures)
+        write_section(arguments.write, "measured", document(figures))
     return 0
 
 

@@ -1,6 +1,6 @@
 """One long recording of real clips in a row, as a camera would have taken it: 720p at 15 pictures.
 
-    python tools/live_conversation.py TARGET.mp4 CLIP [CLIP ...]
+    python -m tools.live_conversation TARGET.mp4 CLIP [CLIP ...]
 
 Clips of any size and rate are scaled into 1280 x 720 and put behind one another; their words come
 from sidecar files, or are the clips' names, spread over their time.

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any
+from datetime import date
+from typing import Any, Final
 
-from edge_ser.calibration.device.host import host_facts
-from edge_ser.files import write_atomically
+from recipes.documents.markdown import table
+from recipes.documents.measured_section import host
 
-_START, _END = "<!-- measured -->", "<!-- /measured -->"
-
-
-def write_report(target: Path, figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Replace what stands between the marks of a document."""
-    text = target.read_text(encoding="utf-8")
-    if _START not in text or _END not in text:
-        raise SystemExit(f"{target} has no marks {_START} and {_END}")
-    fresh = f"{_START}\n{table(figures)}\n{_host(figures)}\n{_END}"
-    pattern = re.escape(_START) + ".*?" + re.escape(_END)
-    after = re.sub(pattern, lambda _: fresh, text, flags=re.DOTALL)
-    write_atomically(target, after.encode())
+PACKAGES: Final = (
+    "edge-ser",
+    "onnxruntime",
+    "numpy",
+    "av",
+    "opencv-python-headless",
+    "tokenizers",
+)
 
 
-def table(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """The figures as Markdown tables."""
+def document(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """The figures as Markdown, with host and versions."""
     live, threads = figures["live"], figures["two_threads"]
     eight, twenty, same = figures["8"], figures["20"], figures["agreement"]
     rows: list[Sequence[str]] = [
@@ -94,16 +88,16 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> str:
                 "",
             ),
         ]
-    head = ["| | measured | bar | stretch |", "|---|---|---|---|"]
     stages = ", ".join(f"{k.replace('_', ' ')} {v:.0f}" for k, v in live["stages_ms_p50"].items())
     return "\n".join(
         [
-            *head,
-            *(f"| {' | '.join(row)} |" for row in rows),
+            *table(("", "measured", "bar", "stretch"), rows),
             "",
             f"Median milliseconds of a decision's stages, on the wall clock: {stages}. `waited` is "
             "from the end of the window until its last sound had come and work began; the stages "
             "face detection, face and text mostly ran before that.",
+            "",
+            _host(figures),
         ]
     )
 
@@ -127,14 +121,11 @@ def _many(figures: Mapping[str, Any]) -> str:
 
 
 def _host(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    facts = host_facts()
     loads = [value for part in figures.values() for value in part.get("load_average", ())]
-    versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
-    when = datetime.now(timezone.utc).date().isoformat()
     policy = {os.SCHED_RR: "real-time", os.SCHED_FIFO: "real-time"}.get(os.sched_getscheduler(0))
     how = "at normal priority" if policy is None else f"at {policy} priority (chrt -r)"
     return (
-        f"\n{facts.processor}, {facts.cores} cores, {facts.system}; {versions}; {when}. Load "
-        f"average of the machine meanwhile: {min(loads):.1f} to {max(loads):.1f} (other "
-        f"work; the benchmark itself needs about half a core and ran {how})."
+        f"{host(PACKAGES)}; {date.today().isoformat()}. Load average of the machine meanwhile: "
+        f"{min(loads):.1f} to {max(loads):.1f} (other work; the benchmark itself needs about half "
+        f"a core and ran {how})."
     )

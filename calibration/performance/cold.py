@@ -45,7 +45,7 @@ def measure_cold(
     taken: list[list[Figures]] = [[] for _ in candidates]
     for _ in range(processes):
         for index, candidate in enumerate(candidates):
-            taken[index].append(_run(candidate, clip))
+            taken[index].append(fresh_process(candidate, clip))
             if tick is not None:
                 tick()
     starts = [_cold_start(c, runs) for c, runs in zip(candidates, taken, strict=True)]
@@ -92,7 +92,15 @@ def _spread(runs: Sequence[Figures], name: str) -> Spread:
     return spread([run[name] or 0.0 for run in runs])
 
 
-def _run(candidate: Candidate, clip: Path) -> Figures:
+def fresh_process(candidate: Candidate, clip: Path) -> Figures:
+    """Figures of one fresh process, in milliseconds and megabytes.
+
+    Those of `edge_ser.calibration.performance.process`, and ``whole`` without the repeated
+    decisions, and ``interpreter``: what of it is none of the others.
+
+    Raises:
+        EngineError: it fails or hangs.
+    """
     variant = f"{candidate.backend} {candidate.precision}"
     command = [
         sys.executable,
@@ -119,6 +127,6 @@ def _run(candidate: Candidate, clip: Path) -> Figures:
         last = (outcome.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise EngineError(f"{variant}: a fresh process failed: {last}")
     figures: Figures = json.loads(outcome.stdout.strip().splitlines()[-1])
-    whole -= figures.pop("repeated") or 0.0
+    whole -= figures["repeated"] or 0.0
     inside = sum(figures[name] or 0.0 for name in ("imports", "load", "first_decision"))
     return {**figures, "whole": whole, "interpreter": max(whole - inside, 0.0)}

@@ -30,7 +30,6 @@ from edge_ser.cli import (
 from edge_ser.cli.live.command import live
 from edge_ser.errors import EdgeSerError
 
-EXIT_BUG = 1
 EXIT_USER_ERROR = 2
 
 app = typer.Typer(

@@ -69,7 +69,6 @@ class FaceDetector:
 
     def __init__(self, session: Session, minimum_score: float) -> None:
         self._session = session
-        self._minimum_score = minimum_score
         # sigmoid(x) >= s  <=>  x >= logit(s): only what is kept needs the exponential.
         self._minimum_logit = float(np.log(minimum_score / (1 - minimum_score)))
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_ser.errors import ConfigError
-from edge_ser.export.scoring.metrics import Metrics, chance, grouped_interval, score
+from edge_ser.export.scoring.metrics import Floats, Metrics, chance, score
+from edge_ser.export.scoring.people_draws import (
+    Figure,
+    PeopleDraws,
+    accuracy_figure,
+    confusion_columns,
+    draw_people,
+    f1_figure,
+    mean_columns,
+    mean_figure,
+    precision_figure,
+    recall_figure,
+)
 from edge_ser.export.training.predictions import FoldResult, RunResult
-
-_DRAWS: Final = 2000
-
-Counts = npt.NDArray[np.float64]
-"""Confusion of each person: float64 [people, labels, labels], rows are true labels."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +108,11 @@ def scores(result: RunResult) -> RunScores:
     each = [score(f.predicted, f.true, labels) for f in result.folds]
     true = np.concatenate([f.true for f in result.folds])
     predicted = np.concatenate([f.predicted for f in result.folds])
-    people = _people(result.folds)
+    draws = draw_people(_people(result.folds))
     named = [s for f in result.folds for s in f.speakers]
     hit = (true == predicted).astype(float)
-    balance = _balance(true, labels)
     commonest, guessed = chance(true)
-    counts = _counts(true, predicted, people, labels)
+    confusion = confusion_columns(predicted, true, labels)
     return RunScores(
         name=result.name,
         protocol=result.folds[0].protocol,
@@ -115,16 +121,18 @@ def scores(result: RunResult) -> RunScores:
         count=len(true),
         people=len(set(named) - {""}),
         labels=result.labels,
-        accuracy=_interval([m.accuracy for m in each], hit, people),
-        recall=_interval([m.recall for m in each], hit * balance, people),
-        precision=_drawn([m.precision for m in each], counts, _macro_precision),
-        f1=_drawn([m.f1 for m in each], counts, _macro_f1),
+        accuracy=_interval([m.accuracy for m in each], draws, confusion, accuracy_figure(labels)),
+        recall=_interval([m.recall for m in each], draws, confusion, recall_figure(labels)),
+        precision=_interval(
+            [m.precision for m in each], draws, confusion, precision_figure(labels)
+        ),
+        f1=_interval([m.f1 for m in each], draws, confusion, f1_figure(labels)),
         chance_accuracy=commonest,
         chance_recall=guessed,
         pooled=score(predicted, true, labels),
         per_speaker=_means(hit, named),
         per_sex=_means(hit, [s for f in result.folds for s in f.sexes]),
-        subsets=_subsets(result, people),
+        subsets=_subsets(result, draws),
         notes=tuple(dict.fromkeys(note for f in result.folds for note in f.notes)),
         parameters=max(f.parameters for f in result.folds),
         seconds=sum(f.seconds for f in result.folds),
@@ -146,7 +154,7 @@ def paired_difference(better: RunResult, other: RunResult) -> Interval:
         gain -= second.predicted == second.true
         per_fold.append(float(gain.mean()))
         every.append(gain)
-    return _interval(per_fold, np.concatenate(every), _people(better.folds))
+    return _mean_interval(per_fold, draw_people(_people(better.folds)), np.concatenate(every))
 
 
 def markdown(scored: RunScores) -> str:
@@ -201,27 +209,25 @@ def _cost(scored: RunScores) -> str:
     return f"{scored.parameters / 1e6:.2f} M parameters; took {scored.seconds / 60:.1f} min."
 
 
-def _subsets(result: RunResult, people: Sequence[str]) -> dict[str, SubsetScores]:
+def _subsets(result: RunResult, draws: PeopleDraws) -> dict[str, SubsetScores]:
     names = [n for n in result.folds[0].subsets if all(n in f.subsets for f in result.folds)]
     made: dict[str, SubsetScores] = {}
     true = np.concatenate([f.true for f in result.folds])
-    balance = _balance(true, len(result.labels))
+    labels = len(result.labels)
     for name in names:
         answers = [np.asarray(f.subsets[name].argmax(1), np.int64) for f in result.folds]
-        each = [
-            score(answer, f.true, len(result.labels))
-            for answer, f in zip(answers, result.folds, strict=True)
-        ]
-        hits = [(a == f.true).astype(float) for a, f in zip(answers, result.folds, strict=True)]
+        each = [score(a, f.true, labels) for a, f in zip(answers, result.folds, strict=True)]
         lost = [
-            (f.predicted == f.true).astype(float) - h
-            for h, f in zip(hits, result.folds, strict=True)
+            (f.predicted == f.true).astype(float) - (a == f.true)
+            for a, f in zip(answers, result.folds, strict=True)
         ]
-        hit = np.concatenate(hits)
+        confusion = confusion_columns(np.concatenate(answers), true, labels)
         made[name] = SubsetScores(
-            accuracy=_interval([m.accuracy for m in each], hit, people),
-            recall=_interval([m.recall for m in each], hit * balance, people),
-            lost=_interval([float(x.mean()) for x in lost], np.concatenate(lost), people),
+            accuracy=_interval(
+                [m.accuracy for m in each], draws, confusion, accuracy_figure(labels)
+            ),
+            recall=_interval([m.recall for m in each], draws, confusion, recall_figure(labels)),
+            lost=_mean_interval([float(x.mean()) for x in lost], draws, np.concatenate(lost)),
         )
     return made
 
@@ -231,61 +237,16 @@ def _people(folds: Sequence[FoldResult]) -> list[str]:
     return [s or n for f in folds for s, n in zip(f.speakers, f.names, strict=True)]
 
 
-def _balance(true: npt.NDArray[np.int64], labels: int) -> npt.NDArray[np.float64]:
-    """Weights by which hits average to the recall: inverse frequencies of the items' labels."""
-    frequency = np.bincount(true, minlength=labels) / len(true)
-    return np.asarray(1.0 / (frequency[true] * int((frequency > 0).sum())), np.float64)
-
-
 def _interval(
-    folds: Sequence[float], values: npt.NDArray[np.float64], people: Sequence[str]
+    folds: Sequence[float], draws: PeopleDraws, columns: Floats, figure: Figure
 ) -> Interval:
-    low, high = grouped_interval(list(values), people)
-    return Interval(float(np.mean(folds)), _deviation(folds), low, high)
+    drawn = draws.interval(columns, figure)
+    deviation = float(np.std(folds, ddof=1)) if len(folds) > 1 else None
+    return Interval(float(np.mean(folds)), deviation, drawn.low, drawn.high)
 
 
-def _drawn(
-    folds: Sequence[float],
-    counts: Counts,
-    metric: Callable[[Counts], npt.NDArray[np.float64]],
-    seed: int = 0,
-) -> Interval:
-    """An interval of a metric that is no mean over items: people are drawn, and scored anew."""
-    people = len(counts)
-    drawn = np.random.default_rng(seed).integers(people, size=(_DRAWS, people))
-    weights = np.stack([np.bincount(row, minlength=people) for row in drawn]).astype(np.float64)
-    values = metric(np.tensordot(weights, counts, axes=1))
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Interval(float(np.mean(folds)), _deviation(folds), float(low), float(high))
-
-
-def _deviation(folds: Sequence[float]) -> float | None:
-    return float(np.std(folds, ddof=1)) if len(folds) > 1 else None
-
-
-def _counts(
-    true: npt.NDArray[np.int64],
-    predicted: npt.NDArray[np.int64],
-    people: Sequence[str],
-    labels: int,
-) -> Counts:
-    place = {name: i for i, name in enumerate(sorted(set(people)))}
-    counts = np.zeros((len(place), labels, labels), np.float64)
-    who = np.array([place[p] for p in people], np.int64)
-    np.add.at(counts, (who, true, predicted), 1.0)
-    return counts
-
-
-def _macro_precision(counts: Counts) -> npt.NDArray[np.float64]:
-    hits, there = np.einsum("dii->di", counts), counts.sum(2) > 0
-    precision = hits / np.maximum(counts.sum(1), 1)
-    return np.asarray((precision * there).sum(1) / there.sum(1), np.float64)
-
-
-def _macro_f1(counts: Counts) -> npt.NDArray[np.float64]:
-    hits, there = np.einsum("dii->di", counts), counts.sum(2) > 0
-    f1 = 2 * hits / np.maximum(counts.sum(1) + counts.sum(2), 1)
-    return np.asarray((f1 * there).sum(1) / there.sum(1), np.float64)
+def _mean_interval(folds: Sequence[float], draws: PeopleDraws, values: Floats) -> Interval:
+    return _interval(folds, draws, mean_columns(values), mean_figure)
 
 
 def _means(values: npt.NDArray[np.float64], groups: Sequence[str]) -> dict[str, float]:

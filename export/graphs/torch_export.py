@@ -123,14 +123,6 @@ def compare_with_torch(
     return _compare(expected, run_graph(graph, given, outputs), str(graph))
 
 
-def compare_graphs(
-    reference: Path, graph: Path, examples: Sequence[Mapping[str, npt.NDArray[Any]]]
-) -> Parity:
-    """Run two graphs with equal inputs and outputs on the same arrays."""
-    expected = run_graph(reference, examples)
-    return _compare(expected, run_graph(graph, examples), str(graph))
-
-
 def run_graph(
     graph: Path,
     examples: Sequence[Mapping[str, npt.NDArray[Any]]],
@@ -143,11 +135,6 @@ def run_graph(
     """
     session = open_graph(graph)
     return [session.run(outputs, inputs) for inputs in examples]
-
-
-def require_parity(parity: Parity, tolerance: float, what: str, reference: str) -> None:
-    """Raise `EngineError` if a graph differs from its reference by more than `tolerance`."""
-    _require(parity, tolerance, what, reference)
 
 
 def _convert(

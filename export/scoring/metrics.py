@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -166,28 +165,3 @@ def brier_score(probabilities: Probabilities, true: Labels) -> float:
     wanted = np.zeros_like(probabilities)
     wanted[np.arange(len(true)), true] = 1.0
     return float(np.square(probabilities - wanted).sum(1).mean())
-
-
-def grouped_interval(
-    values: Sequence[float], groups: Sequence[str], *, draws: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """95 % bootstrap interval of a mean that draws whole groups: people, not their clips.
-
-    Clips of one person resemble each other: an interval that draws single clips is too narrow.
-
-    Args:
-        values: one value an item, for instance 1.0 for a hit.
-        groups: who each item belongs to.
-        draws: bootstrap samples.
-        seed: of the draws.
-    """
-    names = sorted(set(groups))
-    place = {name: i for i, name in enumerate(names)}
-    sums, counts = np.zeros(len(names)), np.zeros(len(names))
-    for value, group in zip(values, groups, strict=True):
-        sums[place[group]] += value
-        counts[place[group]] += 1
-    drawn = np.random.default_rng(seed).integers(len(names), size=(draws, len(names)))
-    means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)

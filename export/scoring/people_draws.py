@@ -104,6 +104,16 @@ def recall_figure(labels: int) -> Figure:
     return figure
 
 
+def precision_figure(labels: int) -> Figure:
+    """Macro precision over the labels that occur."""
+
+    def figure(sums: Floats) -> Floats:
+        table = sums.reshape(-1, labels, labels)
+        return _mean_where(_diagonal(table), table.sum(1), table.sum(2) > 0)
+
+    return figure
+
+
 def f1_figure(labels: int) -> Figure:
     """Macro F1 over the labels that occur."""
 

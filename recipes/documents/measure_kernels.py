@@ -7,7 +7,7 @@ Speed is what `edge-ser bench kernels` measures: medians of the processor time o
 through Python, the peers of the extra `bench` beside them. Clocks are simulated: a minute of 20 ms
 buffers whose time stamps are off by up to 10 ms. Memory is the resident set of this process: what
 one front-end adds to it, and what running one for so many hours of sound adds. The errors of the
-pitch kernel: `python -m recipes.pitch_scorer.accuracy`.
+pitch kernel: `python -m recipes.pitch_scorer.judge`.
 """
 
 from __future__ import annotations

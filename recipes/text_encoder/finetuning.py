@@ -23,7 +23,6 @@ import typer
 
 from edge_ser.export.data.text_tables import read_goemotions
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, load_text_encoder, load_tokenizer
-from edge_ser.export.graphs.torch_export import run_graph
 from edge_ser.export.scoring.metrics import multi_label_f1
 from edge_ser.export.training import resumable
 from edge_ser.export.training.resumable import Loop, claim
@@ -174,56 +173,18 @@ def predict_texts(model: TextEmotionModel, data: LabelledTexts) -> np.ndarray[An
     return result
 
 
-def predict_texts_from_graph(
-    graph: Path, model: TextEmotionModel, data: LabelledTexts
-) -> np.ndarray[Any, Any]:
-    """The same from an exported text graph with the model's head: what a bundle's precision costs.
-
-    Args:
-        graph: from ``input_ids`` and ``attention_mask`` [1, L] to ``text_tokens`` [1, Lt, width].
-        model: pooling and head.
-        data: texts.
-
-    Raises:
-        EngineError: if the graph cannot be run.
-    """
-    tokenizer = load_tokenizer(model.encoder.tokenizer_file)
-    batches = TextBatches(data, tokenizer, batch_size=1)
-    inputs = [
-        {"input_ids": batch.input_ids.numpy(), "attention_mask": batch.attention_mask.numpy()}
-        for batch in batches
-    ]
-    result = np.zeros(data.targets.shape, np.float32)
-    with torch.inference_mode():
-        answers = run_graph(graph, inputs, ["text_tokens"])
-        for (item,), given, (tokens,) in zip(batches.order(0), inputs, answers, strict=True):
-            mask = torch.from_numpy(given["attention_mask"])
-            if tokens.shape[1] != mask.shape[1]:
-                mask = torch.ones(1, tokens.shape[1], dtype=torch.int64)
-            pooled = model.encoder.pool(torch.from_numpy(tokens), mask)
-            result[item] = torch.sigmoid(model.head(pooled)).numpy()
-    return result
-
-
-def score_texts(
-    model: TextEmotionModel, test: LabelledTexts, graph: Path | None = None
-) -> dict[str, Any]:
+def score_texts(model: TextEmotionModel, test: LabelledTexts) -> dict[str, Any]:
     """Scores on texts that nothing was chosen on.
 
     Args:
         model: with thresholds.
         test: texts.
-        graph: an exported text graph that stands in for the model's encoder.
 
     Returns:
         Macro F1 with the model's thresholds and its 95 % interval, F1 a label, macro F1 of the
         single likeliest label, its accuracy, and macro F1 at chance.
     """
-    probabilities = (
-        predict_texts(model, test)
-        if graph is None
-        else predict_texts_from_graph(graph, model, test)
-    )
+    probabilities = predict_texts(model, test)
     thresholds = model.get_buffer("thresholds").numpy().astype(np.float64)
     predicted = apply_thresholds(probabilities, thresholds)
     scores = multi_label_f1(predicted, test.targets > 0.5)
@@ -252,9 +213,6 @@ def command(
     score_only: Annotated[
         bool, typer.Option("--score-only", help="Score OUTPUT/model, train nothing.")
     ] = False,
-    graph: Annotated[
-        Path | None, typer.Option(help="Score this text graph under OUTPUT's head.")
-    ] = None,
 ) -> None:
     """Fine-tune the text encoder on train.tsv, and score dev.tsv once at the end.
 
@@ -264,7 +222,7 @@ def command(
     torch.set_num_threads(threads)
     label_file = data / "labels.txt"
     test = labelled_texts(read_goemotions(data / "dev.tsv", label_file).items)
-    if score_only or graph is not None:
+    if score_only:
         model = load_text_emotion_model(output / "model")
     else:
         everything = read_goemotions(data / "train.tsv", label_file)
@@ -273,9 +231,8 @@ def command(
         _log.info("%d training texts do not occur in the test part", len(training))
         config = TextFinetuning(source=source, epochs=epochs, seed=seed)
         model = finetune_text(training, output, config)
-    report = json.dumps(score_texts(model, test, graph), indent=2)
-    name = "scores.json" if graph is None else f"scores-{graph.stem}.json"
-    write_atomically(output / name, (report + "\n").encode())
+    report = json.dumps(score_texts(model, test), indent=2)
+    write_atomically(output / "scores.json", (report + "\n").encode())
     _log.info(report)
 
 

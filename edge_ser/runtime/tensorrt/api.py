@@ -160,34 +160,6 @@ class Runtime(Protocol):
     def deserialize_cuda_engine(self, serialized: bytes) -> CudaEngine | None: ...  # noqa: D102
 
 
-CLASSES: Final[Mapping[str, type]] = {
-    "ILogger": Logger,
-    "IProgressMonitor": ProgressMonitor,
-    "ParserError": ParserError,
-    "OnnxParser": OnnxParser,
-    "ITensor": NetworkTensor,
-    "INetworkDefinition": NetworkDefinition,
-    "IOptimizationProfile": OptimizationProfile,
-    "IHostMemory": HostMemory,
-    "ITimingCache": TimingCache,
-    "IBuilderConfig": BuilderConfig,
-    "Builder": Builder,
-    "IExecutionContext": ExecutionContext,
-    "ICudaEngine": CudaEngine,
-    "Runtime": Runtime,
-}
-"""Which protocol describes which class of the module."""
-
-ENUM_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
-    "NetworkDefinitionCreationFlag": ("STRONGLY_TYPED",),
-    "MemoryPoolType": ("WORKSPACE",),
-    "HardwareCompatibilityLevel": ("AMPERE_PLUS",),
-    "TensorIOMode": ("INPUT", "OUTPUT"),
-    "DataType": ("FLOAT", "HALF", "INT32", "INT64"),
-}
-"""Enum members that the code names."""
-
-
 @dataclass(frozen=True)
 class TensorRt:
     """One installed TensorRT."""

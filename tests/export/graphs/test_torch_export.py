@@ -14,9 +14,7 @@ from edge_ser.errors import ConfigError, EngineError
 from edge_ser.export.graphs.torch_export import (
     OPSET,
     Parity,
-    compare_graphs,
     export_onnx,
-    require_parity,
     run_graph,
 )
 from edge_ser.export.precision.weight_storage import quantize_dynamic, store_half
@@ -178,11 +176,9 @@ def test_examples_with_other_inputs_are_refused(tmp_path: Path) -> None:
         )
 
 
-def test_parity_is_relative_for_large_outputs_and_absolute_for_small_ones() -> None:
-    require_parity(Parity(0.5, 1e-5, 1), 1e-4, "a", "b")
-    require_parity(Parity(1e-5, 0.5, 1), 1e-4, "a", "b")
-    with pytest.raises(EngineError):
-        require_parity(Parity(0.5, 0.5, 1), 1e-4, "a", "b")
+def _largest_relative(reference: Path, graph: Path, ids: list[dict[str, np.ndarray]]) -> float:
+    pairs = zip(run_graph(reference, ids), run_graph(graph, ids), strict=True)
+    return max(float(np.abs(b - a).max() / np.abs(a).max()) for (a,), (b,) in pairs)
 
 
 def test_half_storage_halves_the_file_and_computes_in_single_precision(
@@ -193,8 +189,7 @@ def test_half_storage_halves_the_file_and_computes_in_single_precision(
     assert small.stat().st_size < 0.52 * embedded.stat().st_size
     onnx.checker.check_model(str(small), full_check=True)
     ids = [{"ids": np.arange(40, dtype=np.int64)[None]}]
-    parity = compare_graphs(embedded, small, ids)
-    assert 0 < parity.largest_relative < 2e-3
+    assert 0 < _largest_relative(embedded, small, ids) < 2e-3
     assert run_graph(small, ids)[0][0].dtype == np.float32
 
 
@@ -217,8 +212,7 @@ def test_dynamic_int8_is_near_a_quarter_of_the_size_and_stays_close(
     operators = {node.op_type for node in onnx.load(str(small)).graph.node}
     assert "MatMulInteger" in operators
     ids = [{"ids": np.arange(n, dtype=np.int64)[None]} for n in (3, 200)]
-    parity = compare_graphs(embedded, small, ids)
-    assert 0 < parity.largest_relative < 0.05
+    assert 0 < _largest_relative(embedded, small, ids) < 0.05
 
 
 def test_excluded_products_stay_single_precision(embedded: Path, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from edge_ser.export.scoring.metrics import (
     brier_score,
     calibration_error,
     chance,
-    grouped_interval,
     multi_label_f1,
     negative_log_likelihood,
     reliability,
@@ -57,17 +56,6 @@ def test_confidence_for_coverage() -> None:
     assert threshold == pytest.approx(0.6)
     with pytest.raises(ConfigError):
         confidence_for_coverage(np.stack([top, 1 - top], 1), 0.0)
-
-
-def test_an_interval_over_people_is_wider_than_one_over_clips() -> None:
-    generator = np.random.default_rng(2)
-    rates = generator.uniform(0.3, 0.9, 8)
-    values = [float(generator.random() < rate) for rate in rates for _ in range(50)]
-    people = [str(i) for i in range(8) for _ in range(50)]
-    wide = grouped_interval(values, people)
-    narrow = grouped_interval(values, [str(i) for i in range(400)])
-    assert wide[1] - wide[0] > 1.5 * (narrow[1] - narrow[0])
-    assert wide[0] < np.mean(values) < wide[1]
 
 
 @given(

@@ -20,6 +20,7 @@ from edge_ser.export.scoring.people_draws import (
     difference_interval,
     draw_people,
     f1_figure,
+    precision_figure,
     recall_figure,
 )
 
@@ -35,6 +36,7 @@ def test_figures_of_sums_are_the_metrics(seed: int, count: int, labels: int) -> 
     sums = confusion_columns(answered, true, labels).sum(0, keepdims=True)
     assert accuracy_figure(labels)(sums)[0] == pytest.approx(expected.accuracy)
     assert recall_figure(labels)(sums)[0] == pytest.approx(expected.recall)
+    assert precision_figure(labels)(sums)[0] == pytest.approx(expected.precision)
     assert f1_figure(labels)(sums)[0] == pytest.approx(expected.f1)
     errors = calibration_columns(probabilities, true).sum(0, keepdims=True)
     assert calibration_figure(errors)[0] == pytest.approx(calibration_error(probabilities, true))

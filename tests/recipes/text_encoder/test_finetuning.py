@@ -17,14 +17,12 @@ from transformers import BertConfig, BertModel
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.encoders.text import load_text_encoder
-from edge_ser.export.graphs.torch_export import export_onnx
 from recipes.text_encoder.data import LabelledTexts
 from recipes.text_encoder.finetuning import (
     TextFinetuning,
     finetune_text,
     main,
     predict_texts,
-    predict_texts_from_graph,
     score_texts,
 )
 from recipes.text_encoder.model import (
@@ -166,29 +164,6 @@ def test_predictions_keep_the_order_of_the_texts(whole: tuple[Path, TextEmotionM
     for i in (0, 41, 89):
         alone = predict_texts(whole[1], data.select(np.asarray([i])))
         np.testing.assert_allclose(together[i], alone[0], atol=1e-5)
-
-
-def test_an_exported_graph_under_the_head_scores_as_the_model(
-    whole: tuple[Path, TextEmotionModel], tmp_path: Path
-) -> None:
-    def example(length: int) -> dict[str, torch.Tensor]:
-        ids = torch.full((1, length), 3)
-        return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-
-    graph = tmp_path / "text.onnx"
-    export_onnx(
-        whole[1].encoder,
-        example(4),
-        graph,
-        outputs=["text_tokens"],
-        dynamic={"input_ids": {1: "length"}, "attention_mask": {1: "length"}},
-        more_examples=[example(9)],
-    )
-    data = texts(50, seed=8)
-    found = predict_texts_from_graph(graph, whole[1], data)
-    np.testing.assert_allclose(found, predict_texts(whole[1], data), atol=1e-5)
-    one, other = score_texts(whole[1], data, graph), score_texts(whole[1], data)
-    assert one["f1"] == pytest.approx(other["f1"])
 
 
 def test_layers_below_learn_slower_and_embeddings_rest(source: Path) -> None:

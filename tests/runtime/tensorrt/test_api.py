@@ -16,13 +16,37 @@ from fixtures.tensorrt_bindings import RELEASES, describe_release, describe_rtx
 from edge_ser.errors import ConfigError, EngineError, MissingExtraError
 from edge_ser.runtime.tensorrt import api as tensorrt_api
 from edge_ser.runtime.tensorrt.api import (
-    CLASSES,
-    ENUM_MEMBERS,
     RtxBuilderConfig,
     as_tensorrt_backend,
     load_tensorrt,
 )
 
+CLASSES: dict[str, type] = {
+    "ILogger": tensorrt_api.Logger,
+    "IProgressMonitor": tensorrt_api.ProgressMonitor,
+    "ParserError": tensorrt_api.ParserError,
+    "OnnxParser": tensorrt_api.OnnxParser,
+    "ITensor": tensorrt_api.NetworkTensor,
+    "INetworkDefinition": tensorrt_api.NetworkDefinition,
+    "IOptimizationProfile": tensorrt_api.OptimizationProfile,
+    "IHostMemory": tensorrt_api.HostMemory,
+    "ITimingCache": tensorrt_api.TimingCache,
+    "IBuilderConfig": tensorrt_api.BuilderConfig,
+    "Builder": tensorrt_api.Builder,
+    "IExecutionContext": tensorrt_api.ExecutionContext,
+    "ICudaEngine": tensorrt_api.CudaEngine,
+    "Runtime": tensorrt_api.Runtime,
+}
+"""Which protocol describes which class of the module."""
+
+ENUM_MEMBERS = {
+    "NetworkDefinitionCreationFlag": ("STRONGLY_TYPED",),
+    "MemoryPoolType": ("WORKSPACE",),
+    "HardwareCompatibilityLevel": ("AMPERE_PLUS",),
+    "TensorIOMode": ("INPUT", "OUTPUT"),
+    "DataType": ("FLOAT", "HALF", "INT32", "INT64"),
+}
+"""Enum members that the code names."""
 ALL = [*RELEASES, "rtx"]
 
 

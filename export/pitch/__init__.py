@@ -1,1 +1,0 @@
-"""Fitting of the pitch kernel's scorer: synthetic speech, training, and a comparison with Praat."""
