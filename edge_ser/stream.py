@@ -8,7 +8,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from types import TracebackType
 from typing import Final
 
 import numpy as np
@@ -296,12 +295,7 @@ class EmotionStream(ClosedOnExit):
     async def __aenter__(self) -> EmotionStream:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         # Whoever waits in every thread of the executor must be let go before one is free for this.
         self._inbox.close()
         await asyncio.get_running_loop().run_in_executor(None, self.close)

@@ -6,7 +6,6 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, replace
-from types import TracebackType
 from typing import Any, Final, Literal, Protocol
 
 import numpy.typing as npt
@@ -169,12 +168,7 @@ class LiveSource(ABC):
     def __enter__(self) -> LiveSource:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @abstractmethod

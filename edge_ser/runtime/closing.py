@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from types import TracebackType
 from typing import TypeVar
 
 _Opened = TypeVar("_Opened", bound="ClosedOnExit")
@@ -19,10 +18,5 @@ class ClosedOnExit(ABC):
     def __enter__(self: _Opened) -> _Opened:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

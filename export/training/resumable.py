@@ -83,8 +83,7 @@ def train(
 
     Args:
         task: changed in place.
-        training: batches; with a `set_rank` they are told which process they feed, and an
-            `EpochOrder` which epoch comes next.
+        training: batches; an `EpochOrder` among them is told which epoch comes next.
         validation: batches, or None.
         folder: of the checkpoints; None writes nothing.
         loop: how.
@@ -129,8 +128,6 @@ def train(
                 **loop.trainer,
             }
         )
-        if hasattr(training, "set_rank"):
-            training.set_rank(trainer.global_rank)
         order = getattr(training, "sampler", None)
         if last is not None and isinstance(order, EpochOrder):
             # Lightning fetches the first batch before it tells the sampler which epoch it is.

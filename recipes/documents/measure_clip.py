@@ -94,10 +94,5 @@ def command(
         write_section(write, "measured", text)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; gives the exit code."""
-    return run(command, arguments)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(command))

@@ -15,7 +15,6 @@ from __future__ import annotations
 import itertools
 import statistics
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -196,10 +195,5 @@ def command(
         write_section(write, "measured", text)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; gives the exit code."""
-    return run(command, arguments)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(command))

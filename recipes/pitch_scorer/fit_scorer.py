@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -133,10 +133,5 @@ def command(
     typer.echo(json.dumps(held_out_losses(network, load_corpus(corpus, HELD_OUT, 1))))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; gives the exit code."""
-    return run(command, arguments)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(command))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
@@ -92,10 +91,5 @@ def command(
     typer.echo(json.dumps(asdict(judge(utterances, stream)), indent=2))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; gives the exit code."""
-    return run(command, arguments)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(command))

@@ -111,7 +111,6 @@ class TextBatches:
             `unknown_id`.
         unknown_id: token id that stands for a hidden word.
         seed: of order and dropout.
-        world_size: number of processes; each gets every `world_size`-th batch, all get as many.
     """
 
     def __init__(
@@ -125,7 +124,6 @@ class TextBatches:
         word_dropout: float = 0.0,
         unknown_id: int = 0,
         seed: int = 0,
-        world_size: int = 1,
     ) -> None:
         if batch_size < 1 or maximum_tokens < 3:
             raise ConfigError("a batch holds at least 1 text and a text at least 3 tokens")
@@ -137,22 +135,16 @@ class TextBatches:
         self._word_dropout = word_dropout
         self._unknown_id = unknown_id
         self._seed = seed
-        self._rank, self._world_size = 0, world_size
         self._epoch = 0
         self._position = 0  # where the next iteration starts
         self._reached = 0  # what the running iteration has given
 
-    def set_rank(self, rank: int) -> None:
-        """Say which of the processes this is, counted from 0."""
-        self._rank = rank
-
     def __len__(self) -> int:
-        """Batches an epoch for this process."""
-        batches = -(-len(self._ids) // self._batch_size)
-        return batches // self._world_size if self._shuffle else batches
+        """Batches an epoch."""
+        return -(-len(self._ids) // self._batch_size)
 
     def order(self, epoch: int) -> list[npt.NDArray[np.int64]]:
-        """The item numbers of every batch of an epoch, over all processes."""
+        """The item numbers of every batch of an epoch."""
         lengths = np.asarray([len(ids) for ids in self._ids])
         if not self._shuffle:
             order = np.argsort(lengths, kind="stable")
@@ -170,8 +162,6 @@ class TextBatches:
         knows the number of batches never asks for one more.
         """
         epoch, batches = self._epoch, self.order(self._epoch)
-        if self._shuffle:
-            batches = batches[self._rank :: self._world_size][: len(self)]
         start, self._position = self._position, 0
         for number in range(start, len(batches)):
             last = number + 1 == len(batches)
@@ -196,7 +186,7 @@ class TextBatches:
             ids[i, : len(row)] = row
             mask[i, : len(row)] = 1
         if self._word_dropout > 0:
-            rng = np.random.default_rng([self._seed, epoch, number, self._rank])
+            rng = np.random.default_rng([self._seed, epoch, number, 0])
             hide = rng.random(ids.shape) < self._word_dropout
             inner = mask.copy()
             inner[:, 0] = 0

@@ -88,7 +88,6 @@ def finetune_text(
     output: Path,
     config: TextFinetuning,
     *,
-    trainer_options: dict[str, Any] | None = None,
     extra_callbacks: Sequence[lightning.Callback] = (),
 ) -> TextEmotionModel:
     """Train, resuming from `output` if a run stands there, and save the best state.
@@ -97,7 +96,6 @@ def finetune_text(
         train: texts; a part is held out of them for every choice.
         output: folder for checkpoints, logs (CSV and TensorBoard) and ``model/``.
         config: of the run.
-        trainer_options: passed to `lightning.Trainer`, for instance devices and strategy.
         extra_callbacks: run beside the run's own, for instance a progress display.
 
     Returns:
@@ -111,8 +109,6 @@ def finetune_text(
     encoder = load_text_encoder(config.source)
     tokenizer = load_tokenizer(encoder.tokenizer_file)
     fit_part, held_out = split_held_out(train, config.held_out_share, config.seed)
-    options = dict(trainer_options or {})
-    world_size = int(options.get("devices", 1)) * int(options.get("num_nodes", 1))
     unknown = tokenizer.token_to_id("[UNK]")
     loader = TextBatches(
         fit_part,
@@ -123,7 +119,6 @@ def finetune_text(
         word_dropout=config.word_dropout if unknown is not None else 0.0,
         unknown_id=unknown or 0,
         seed=config.seed,
-        world_size=world_size,
     )
     validation = TextBatches(held_out, tokenizer, batch_size=128)
     steps = config.epochs * len(loader)
@@ -133,7 +128,7 @@ def finetune_text(
     model = TextEmotionModel(encoder, dropout=config.dropout)
     task = TextEmotionTask(model, optimisation, fit_part.targets.mean(axis=0, dtype=np.float64))
     model.train()  # it was loaded for use; Lightning leaves the mode as it finds it
-    trainer = resumable.train(
+    resumable.train(
         task,
         loader,
         validation,
@@ -149,14 +144,12 @@ def finetune_text(
                 "val_check_interval": max(1, len(loader) // config.validations_per_epoch),
                 "use_distributed_sampler": False,
                 "log_every_n_steps": 50,
-                **options,
             },
         ),
         logs=output,
     )
     model.eval()
-    if trainer.is_global_zero:
-        model.save(output / "model")
+    model.save(output / "model")
     return model
 
 
@@ -236,10 +229,5 @@ def command(
     _log.info(report)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; gives the exit code."""
-    return run(command, arguments)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(command))

@@ -11,7 +11,8 @@ from fixtures.manifest_factory import make_config, make_manifest
 
 from edge_ser.errors import ConfigError
 from edge_ser.export.training.run import train
-from recipes.documents.results import main
+from recipes.command_line import run as run_command
+from recipes.documents.results import command
 
 OPTIMISATION = {"epochs": 1, "batch_size": 4, "learning_rate": 0.01}
 DATA = {"name": "manifest", "manifest": "clips.csv", "modalities": ["audio"], "folds": 2}
@@ -48,14 +49,14 @@ def test_results_are_written_from_finished_runs(
     make_config(tmp_path / "configs" / "small.yaml", optimisation=OPTIMISATION, data=DATA)
     arguments = ["--configs", str(tmp_path / "configs"), "--runs", str(tmp_path / "runs")]
     arguments += ["--data", str(data), "--output", str(tmp_path / "docs" / "results.md")]
-    assert main(arguments) == 0
+    assert run_command(command, arguments) == 0
     written = (tmp_path / "docs" / "results.md").read_text("utf-8")
     assert "| small | " in written
     shutil.rmtree(data)
     (tmp_path / "docs" / "results.md").unlink()
-    assert main(arguments) == 0
+    assert run_command(command, arguments) == 0
     again = (tmp_path / "docs" / "results.md").read_text("utf-8")
     assert again.splitlines()[:12] == written.splitlines()[:12]
     shutil.rmtree(tmp_path / "runs")
-    assert main(arguments) == 2
+    assert run_command(command, arguments) == 2
     assert "clips.csv" in capsys.readouterr().err

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from fixtures.small_networks import make_small_bundle
 
-from recipes.documents.engine_times import SECTION, BuildTime, main, markdown
+from recipes.command_line import run
+from recipes.documents.engine_times import SECTION, BuildTime, command, markdown
 
 
 def test_each_graph_and_precision_is_one_row_with_every_target() -> None:
@@ -29,6 +30,8 @@ def test_an_unknown_target_is_a_users_error_and_the_document_stays(
     document = tmp_path / "engines.md"
     document.write_text(f"<!-- {SECTION} -->\n<!-- /{SECTION} -->\n")
     before = document.read_text()
-    assert main(["--bundle", str(bundle), "--target", "sm12", "--write", str(document)]) == 2
+    assert (
+        run(command, ["--bundle", str(bundle), "--target", "sm12", "--write", str(document)]) == 2
+    )
     assert "sm86" in capsys.readouterr().err
     assert document.read_text() == before

@@ -17,12 +17,13 @@ from edge_ser.errors import ConfigError, MediaError
 from edge_ser.export.data.items import Item
 from edge_ser.export.data.pictures import read_pictures
 from edge_ser.export.examples.picture_augmentation import PictureAugmentation
+from recipes.command_line import run
 from recipes.face_encoder.cnn import FaceCnn, load_face_encoder, save_face_encoder
 from recipes.face_encoder.data import FaceBatches, face_parts
 from recipes.face_encoder.finetuning import (
     FaceFinetuning,
+    command,
     finetune_face,
-    main,
     score_faces,
 )
 
@@ -176,7 +177,7 @@ def test_the_command_scores_given_weights(tmp_path: Path) -> None:
     archive(tmp_path / "fer2013_publictest.zip", 2, first=50)
     save_face_encoder(encoder().eval(), tmp_path / "face.safetensors")
     source = ["--source", str(tmp_path / "face.safetensors")]
-    main([str(tmp_path), str(tmp_path / "run"), *source, "--score-only"])
+    run(command, [str(tmp_path), str(tmp_path / "run"), *source, "--score-only"])
     scores = json.loads((tmp_path / "run" / "scores.json").read_text())
     assert scores["faces"] == 14
     assert set(scores["recall"]) == set(EMOTIONS)

@@ -101,7 +101,7 @@ def test_without_shuffling_every_text_comes_once_shortest_first(tokenizer: Token
     assert sum(1 for _ in batches) == 6
 
 
-def shuffled(tokenizer: Tokenizer, world_size: int = 1) -> TextBatches:
+def shuffled(tokenizer: Tokenizer) -> TextBatches:
     return TextBatches(
         texts(70),
         tokenizer,
@@ -110,7 +110,6 @@ def shuffled(tokenizer: Tokenizer, world_size: int = 1) -> TextBatches:
         word_dropout=0.3,
         unknown_id=UNKNOWN,
         seed=5,
-        world_size=world_size,
     )
 
 
@@ -159,18 +158,6 @@ def test_word_dropout_hides_inner_words_at_its_rate(tokenizer: Tokenizer) -> Non
         hidden += int((batch.input_ids == UNKNOWN).sum())
         total += int(last.sum()) - len(last)
     assert 0.25 < hidden / total < 0.35
-
-
-def test_processes_share_an_epoch_without_overlap(tokenizer: Tokenizer) -> None:
-    seen: list[list[int]] = []
-    for rank in range(2):
-        part = shuffled(tokenizer, world_size=2)
-        part.set_rank(rank)
-        assert len(part) == 4
-        given = part.order(0)[rank::2][: len(part)]
-        assert sum(1 for _ in part) == 4
-        seen.append([int(i) for items in given for i in items])
-    assert not set(seen[0]) & set(seen[1])
 
 
 def test_long_texts_are_cut_but_keep_their_end(tokenizer: Tokenizer) -> None:

@@ -17,11 +17,12 @@ from transformers import BertConfig, BertModel
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.encoders.text import load_text_encoder
+from recipes.command_line import run
 from recipes.text_encoder.data import LabelledTexts
 from recipes.text_encoder.finetuning import (
     TextFinetuning,
+    command,
     finetune_text,
-    main,
     predict_texts,
     score_texts,
 )
@@ -203,11 +204,11 @@ def test_the_command_trains_scores_and_scores_again(source: Path, tmp_path: Path
         ]
         (data / f"{split}.tsv").write_text("\n".join(lines) + "\n")
     arguments = [str(data), str(tmp_path / "run"), "--source", str(source), "--epochs", "1"]
-    main(arguments)
+    run(command, arguments)
     first = json.loads((tmp_path / "run" / "scores.json").read_text())
     assert first["texts"] == 40
     assert set(first["f1"]) == set(EMOTIONS)
-    main([*arguments, "--score-only"])
+    run(command, [*arguments, "--score-only"])
     again = json.loads((tmp_path / "run" / "scores.json").read_text())
     assert again["macro_f1"] == pytest.approx(first["macro_f1"])
     assert again["thresholds"] == pytest.approx(first["thresholds"])
