@@ -128,7 +128,7 @@ class Decision:
 
     def to_json(self, indent: int | None = None) -> str:
         """The decision as one JSON object."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def evaluate(
         console=console,
     )
     scored = scores(result)
-    typer.echo(json.dumps(scored.to_dict(), ensure_ascii=False) if as_json else markdown(scored))
+    typer.echo(json.dumps(scored.to_dict()) if as_json else markdown(scored))
     if output is not None:
         from edge_ser.export.evaluation.plots import write_report
 

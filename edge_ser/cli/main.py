@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -77,15 +81,51 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit code 2 for a user's error (one line), 1 for a bug."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal's encoding may lack a letter of a name or a word: that is no reason to end.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(arguments)
+    except BrokenPipeError:
+        code = 0  # the reader of a pipe went away (for instance `| head`): nothing is wrong here
+    sys.exit(_flushed(code))
+
+
+def _run(arguments: list[str] | None) -> str | int | None:
+    """Run a verb; give its exit code."""
     try:
         app(args=arguments, prog_name="edge-ser")
+    except SystemExit as leaving:
+        # typer and rich make an exit code 1 of a pipe that nobody reads.
+        if isinstance(leaving.__context__, BrokenPipeError):
+            raise leaving.__context__ from None
+        return leaving.code
     except EdgeSerError as error:
-        line = " ".join(str(error).split())
+        return _refused(str(error))
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        return _refused(f"the output cannot be written: {error.strerror}")
+    return 0
+
+
+def _flushed(code: str | int | None) -> str | int | None:
+    """Flush now what the interpreter would flush, and complain about, at its end."""
+    for stream in filter(None, (sys.__stdout__, sys.__stderr__)):
+        try:
+            stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if not isinstance(error, BrokenPipeError):
+                code = _refused(f"the output cannot be written: {error.strerror}")
+    return code
+
+
+def _refused(why: str) -> int:
+    """Tell why in one line; give the exit code."""
+    with suppress(OSError, SystemExit):  # where nobody reads it the exit code still tells
         Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"edge-ser: {line}", markup=False, style="red"
+            f"edge-ser: {' '.join(why.split())}", markup=False, style="red"
         )
-        sys.exit(EXIT_USER_ERROR)
-    except BrokenPipeError:
-        # The reader of a pipe went away (for instance `| head`): nothing is wrong here.
-        sys.stderr.close()
-        sys.exit(0)
+    return EXIT_USER_ERROR

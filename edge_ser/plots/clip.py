@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,7 +192,7 @@ def _draw(
         if decision.label is None
         else f"{decision.label}, probability {decision.confidence:.2f}"
     )
-    figure.text(0.07, 0.955, title, fontsize=15, weight="bold", color=_INK)
+    _write(figure, 0.07, 0.955, title, fontsize=15, weight="bold", color=_INK)
     figure.text(0.07, 0.915, _shortened(verdict, 130), fontsize=12, color=_INK)
     reference = decision.bundle
     figure.text(
@@ -239,7 +240,13 @@ def _waveform(axes: Axes, traces: Traces, transcript: Transcript | None) -> None
     axes.set_ylabel("amplitude", fontsize=8)
     axes.set_xlim(0, max(traces.seconds, 0.01))
     for word, middle in _placed(transcript, traces.seconds):
-        axes.text(middle, height, word, ha="center", va="center", fontsize=8.5, color=_INK)
+        _write(axes, middle, height, word, ha="center", va="center", fontsize=8.5, color=_INK)
+
+
+def _write(place: Figure | Axes, x: float, y: float, text: str, **style: Any) -> None:
+    """Write a name or a word as it is: no formula between dollars, nothing that no font has."""
+    shown = "".join("?" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+    place.text(x, y, shown, parse_math=False, **style)
 
 
 def _placed(transcript: Transcript | None, seconds: float) -> list[tuple[str, float]]:

@@ -46,7 +46,7 @@ def write_report(scored: RunScores, folder: Path) -> list[Path]:
         raise ConfigError(f"cannot make the folder {folder}: {error.strerror}") from error
     content = {
         "scores.md": markdown(scored).encode(),
-        "scores.json": json.dumps(scored.to_dict(), indent=2, ensure_ascii=False).encode() + b"\n",
+        "scores.json": json.dumps(scored.to_dict(), indent=2).encode() + b"\n",
         "confusion.png": _png(_confusion(scored)),
         "labels.png": _png(_labels(scored)),
     }
