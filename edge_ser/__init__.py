@@ -34,8 +34,16 @@ if TYPE_CHECKING:
     from edge_ser.media.clip import Clip
     from edge_ser.media.media import clip_from_arrays, open_clip
     from edge_ser.media.transcript import Transcript, Word
+    from edge_ser.pipeline.batch import recognize_files
     from edge_ser.recognizer import EdgeRecognizer
-    from edge_ser.result import Decision, LiveDecision, ModalityReport, StreamHealth, Window
+    from edge_ser.result import (
+        Decision,
+        FileDecision,
+        LiveDecision,
+        ModalityReport,
+        StreamHealth,
+        Window,
+    )
     from edge_ser.speaker.profile import Profile
     from edge_ser.stream import EmotionStream
 
@@ -57,6 +65,7 @@ _HOMES = {
     "EdgeSerError": "errors",
     "EmotionStream": "stream",
     "EngineError": "errors",
+    "FileDecision": "result",
     "LiveDecision": "result",
     "MediaError": "errors",
     "MicrophoneSource": "capture.microphone",
@@ -73,6 +82,7 @@ _HOMES = {
     "clip_from_arrays": "media.media",
     "load_bundle": "bundles.loading",
     "open_clip": "media.media",
+    "recognize_files": "pipeline.batch",
 }
 
 __all__ = [
@@ -87,6 +97,7 @@ __all__ = [
     "EdgeSerError",
     "EmotionStream",
     "EngineError",
+    "FileDecision",
     "LiveDecision",
     "MediaError",
     "MicrophoneSource",
@@ -103,6 +114,7 @@ __all__ = [
     "clip_from_arrays",
     "load_bundle",
     "open_clip",
+    "recognize_files",
 ]
 
 

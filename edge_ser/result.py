@@ -132,6 +132,28 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class FileDecision:
+    """What became of one of several files: a decision, or why there is none."""
+
+    file: str
+    decision: Decision | None
+    error: str | None = None
+    """Why there is no decision; None exactly when there is one."""
+
+    def __repr__(self) -> str:
+        return f"<FileDecision {self.file}: {self.error or self.decision!r}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `Decision.to_dict`, with the file and the error before it."""
+        decided = {} if self.decision is None else self.decision.to_dict()
+        return {"file": self.file, "error": self.error, **decided}
+
+    def to_json(self) -> str:
+        """One JSON object in one line."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True)
 class StreamHealth:
     """What went wrong in a live stream, counted since it began. Samples are 16 kHz samples."""
 

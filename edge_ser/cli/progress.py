@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+Tell: TypeAlias = Callable[[str, int, int], None]
+"""Takes the name of a step, how much is done, and out of how much."""
+
 
 @contextmanager
-def step_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Give what takes the name of a step, and how much of it is done out of how much."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+def step_progress(console: Console) -> Iterator[Tell]:
+    """Show a bar where the console is a terminal, and give what moves it."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        redirect_stdout=False,  # what is printed meanwhile is no part of the bar
+        disable=not console.is_terminal,
+    ) as progress:
         task = progress.add_task("beginning", total=1)
 
         def tell(step: str, done: int, total: int) -> None:

@@ -1,7 +1,9 @@
-"""`edge-ser recognize`: one clip in, one decision out."""
+"""`edge-ser recognize`: one clip in, one decision out; of several a line each."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,16 +11,22 @@ import typer
 from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from edge_ser.cli.options import AsJson, BackendName, BundleFolder, PersonProfile, SpeechGate
+from edge_ser.cli.progress import Tell, step_progress
 from edge_ser.constants import MODALITIES
+from edge_ser.errors import ConfigError, MediaError
 
 if TYPE_CHECKING:
-    from edge_ser.result import Decision
+    from edge_ser.result import Decision, FileDecision
 
 
 def recognize(
-    clip: Annotated[Path, typer.Argument(help="A file with sound, pictures or both.")],
+    clips: Annotated[
+        list[str],
+        typer.Argument(metavar="CLIP...", help="Files with sound, pictures or both; folders."),
+    ],
     transcript: Annotated[
         str | None,
         typer.Option(help="What is said, or its file; else a sidecar (clip.txt) is looked for."),
@@ -37,19 +45,43 @@ def recognize(
 ) -> None:
     """Recognise the emotion of a clip from its sound, words and faces.
 
+    Several files, folders (all media files below) and patterns give a table, with --json one line
+    each; where some fail the rest is done, and the exit code is 2.
+
     A complete command: edge-ser recognize clip.mp4 --transcript "I did not expect that" --json
     """
+    from edge_ser.media.folders import is_one_clip
+    from edge_ser.pipeline.batch import recognize_files
     from edge_ser.plots.clip import draw_clip
     from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.speaker.profile import Profile
 
+    alone = is_one_clip(clips)
+    if not alone and (transcript is not None or plot is not None):
+        raise ConfigError(
+            "--transcript and --plot are for one clip; the words of several lie beside each of "
+            "them, clip.txt beside clip.wav"
+        )
     person = None if profile is None else Profile.load(profile)
     with EdgeRecognizer(bundle, backend=backend) as recognizer:
-        words = recognizer.transcribe(clip, transcript, asr=asr)
-        decision = recognizer.recognize(clip, words, profile=person, speech_gate=speech_gate)
+        if not alone:
+            _show_several(
+                lambda tell: recognize_files(
+                    recognizer,
+                    clips,
+                    asr=asr,
+                    profile=person,
+                    speech_gate=speech_gate,
+                    progress=tell,
+                ),
+                as_json,
+            )
+            return
+        words = recognizer.transcribe(clips[0], transcript, asr=asr)
+        decision = recognizer.recognize(clips[0], words, profile=person, speech_gate=speech_gate)
         if plot is not None:
             draw_clip(
-                recognizer, clip, decision, words, plot, profile=person, speech_gate=speech_gate
+                recognizer, clips[0], decision, words, plot, profile=person, speech_gate=speech_gate
             )
     if as_json:
         typer.echo(decision.to_json(indent=2))
@@ -82,3 +114,48 @@ def show(decision: Decision, console: Console) -> None:
     )
     total = decision.timing_ms["total"]
     console.print(f"[dim]{total:.0f} ms ({stages}); contribution = change of the log-odds[/]")
+
+
+def _show_several(decide: Callable[[Tell], Iterator[FileDecision]], as_json: bool) -> None:
+    """Print decisions as they come (JSON) or as a table at the end.
+
+    Raises:
+        MediaError: if files failed, once all are done; it says how many and why the first did.
+    """
+    table = Table("file", "emotion", "probability", "rests on", "notes", box=None)
+    failed: list[str] = []
+    done = 0
+    # A bar would run through lines that go to the same terminal.
+    bar = Console(stderr=True, quiet=as_json and sys.stdout.isatty())
+    try:
+        with step_progress(bar) as tell:
+            for outcome in decide(tell):
+                done += 1
+                if outcome.error is not None:
+                    failed.append(outcome.error)
+                if as_json:
+                    typer.echo(outcome.to_json())
+                else:
+                    table.add_row(*_row(outcome))
+    finally:  # also where something ended it early
+        if table.row_count:
+            Console(highlight=False).print(table)
+    if failed:
+        others = "; why the others did stands above" if len(failed) > 1 else ""
+        raise MediaError(f"{len(failed)} of {done} files failed: {failed[0]}{others}")
+
+
+def _row(outcome: FileDecision) -> tuple[Text, ...]:
+    """Cells of a file; `Text`, since names may hold what looks like markup."""
+    decision = outcome.decision
+    if decision is None:
+        return Text(outcome.file), Text("failed", "red"), Text(), Text(), Text(outcome.error or "")
+    notes = filter(None, (decision.abstain_reason, *decision.notes))
+    named = decision.label is not None
+    return (
+        Text(outcome.file),
+        Text(decision.label or "none named", "bold" if named else "yellow"),
+        Text(f"{decision.confidence:.2f}" if named else ""),
+        Text("+".join(decision.present)),
+        Text("; ".join(notes)),
+    )

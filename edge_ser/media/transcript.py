@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -57,7 +59,8 @@ def find_sidecar(clip: str | os.PathLike[str]) -> Path | None:
     """Give the transcript beside a clip: its name ending in .srt, .vtt, .txt or .json.
 
     The first of these that exists counts, in small letters or capitals. A JSON file that holds no
-    transcript is somebody else's.
+    transcript is somebody else's; an empty file, and the one that this process prints to, is no
+    transcript yet (``edge-ser recognize a.wav | tee a.txt``).
     """
     for candidate in _sidecars(clip):
         if candidate.suffix.lower() != ".json" or _understood(candidate):
@@ -143,13 +146,28 @@ def _sidecars(clip: str | os.PathLike[str]) -> Iterator[Path]:
     for suffix in _READERS:
         for ending in (suffix, suffix.upper()):
             candidate = path.with_suffix(ending)
-            if not _same_file(candidate, path) and candidate.is_file():
+            if not _same_file(candidate, path) and _holds_something(candidate):
                 yield candidate
                 break
 
 
 def _same_file(one: Path, other: Path) -> bool:
     return one == other or (one.exists() and other.exists() and one.samefile(other))
+
+
+def _holds_something(path: Path) -> bool:
+    """Whether it is a file that is not empty, and not what this process prints to."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return False
+    if not stat.S_ISREG(found.st_mode) or not found.st_size:
+        return False
+    for output in (1, 2):
+        with suppress(OSError):  # closed: nothing is printed
+            if os.path.samestat(found, os.fstat(output)):
+                return False
+    return True
 
 
 def _names_a_file(text: str) -> bool:
@@ -213,3 +231,4 @@ _READERS: Final[dict[str, Callable[[Path, str], Transcript]]] = {
     ".txt": _read_txt,
     ".json": _read_json,
 }
+TRANSCRIPT_SUFFIXES: Final = tuple(_READERS)

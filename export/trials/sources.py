@@ -20,11 +20,7 @@ from edge_ser.export.data.ravdess import read_ravdess
 from edge_ser.export.data.splits import by_publisher
 from edge_ser.export.data.text_tables import read_goemotions
 from edge_ser.export.trials.held_out import people_of_part
-
-MEDIA_SUFFIXES: Final = (
-    ".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac",
-    ".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg",
-)  # fmt: skip
+from edge_ser.media.folders import MEDIA_SUFFIXES
 
 _SHOWN_PROBLEMS: Final = 5
 

@@ -48,6 +48,7 @@ NAMES = [
     "EdgeSerError",
     "EmotionStream",
     "EngineError",
+    "FileDecision",
     "LiveDecision",
     "MediaError",
     "MicrophoneSource",
@@ -64,6 +65,7 @@ NAMES = [
     "clip_from_arrays",
     "load_bundle",
     "open_clip",
+    "recognize_files",
 ]
 
 

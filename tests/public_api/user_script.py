@@ -20,6 +20,7 @@ from edge_ser import (
     EdgeSerError,
     EmotionStream,
     EngineError,
+    FileDecision,
     LiveDecision,
     MediaError,
     MicrophoneSource,
@@ -36,6 +37,7 @@ from edge_ser import (
     clip_from_arrays,
     load_bundle,
     open_clip,
+    recognize_files,
 )
 
 MISTAKES: tuple[type[EdgeSerError], ...] = (
@@ -62,6 +64,16 @@ def decide(path: Path) -> tuple[str | None, Mapping[str, float]]:
         profile: Profile = recognizer.enroll([path])
         profile.save(Path("person.profile"))
         return decision.label, decision.probabilities
+
+
+def decide_all(recognizer: EdgeRecognizer, folder: Path) -> list[str]:
+    """Decide for every clip in a folder; the files that failed."""
+    failed: list[str] = []
+    for outcome in recognize_files(recognizer, [folder, "more/*.wav"], asr=True):
+        told: FileDecision = outcome
+        if told.decision is None:
+            failed.append(f"{told.file}: {told.error}")
+    return failed
 
 
 def listen(recognizer: EdgeRecognizer, address: str | None) -> None:
