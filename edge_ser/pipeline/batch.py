@@ -55,7 +55,7 @@ def recognize_files(
         try:
             if isinstance(spoken, MediaError):
                 raise spoken
-            if Path(clip).is_dir():
+            if clip and Path(clip).is_dir():
                 raise MediaError(_nothing_in(clip))
             listen = asr and not (spoken is not None and spoken.text)
             with open_clip(clip) as opened:
