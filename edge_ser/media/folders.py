@@ -31,24 +31,25 @@ def find_clips(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
     for name in named:
         if _is_transcript(name) and Path(name).parent / Path(name).stem in clips:
             continue
-        for clip in _media_below(name) if _is_folder(name) else [name]:
+        for clip in _media_below(name) if is_folder(name) else [name]:
             found.setdefault(os.path.normpath(Path(clip).absolute()), clip)
     return list(found.values())
 
 
+def is_folder(name: str) -> bool:
+    """Whether a name is a folder's; of no name, nor one that is too long, it is asked in vain."""
+    return os.path.isdir(name)  # noqa: PTH112 - `Path` takes no name for the current folder
+
+
 def is_one_clip(paths: Sequence[str]) -> bool:
     """Whether this is one file by its own name: neither several, nor a folder, nor a pattern."""
-    return len(paths) == 1 and not _is_folder(paths[0]) and _matches(paths[0]) == list(paths)
+    return len(paths) == 1 and not is_folder(paths[0]) and _matches(paths[0]) == list(paths)
 
 
 def _matches(path: str) -> list[str]:
     if os.path.lexists(path):  # whatever letters are in its name
         return [path]
     return sorted(glob.glob(path, recursive=True)) or [path]  # noqa: PTH207 - it may be absolute
-
-
-def _is_folder(name: str) -> bool:
-    return bool(name) and Path(name).is_dir()  # the path without a name is the current folder
 
 
 def _is_transcript(name: str) -> bool:

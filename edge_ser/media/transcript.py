@@ -146,7 +146,7 @@ def _sidecars(clip: str | os.PathLike[str]) -> Iterator[Path]:
     for suffix in _READERS:
         for ending in (suffix, suffix.upper()):
             candidate = path.with_suffix(ending)
-            if not _same_file(candidate, path) and _holds_something(candidate):
+            if _holds_something(candidate) and not _same_file(candidate, path):
                 yield candidate
                 break
 

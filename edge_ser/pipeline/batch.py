@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_ser.errors import MediaError
-from edge_ser.media.folders import find_clips
+from edge_ser.media.folders import find_clips, is_folder
 from edge_ser.media.media import open_clip
 from edge_ser.media.transcript import Transcript, sidecar_transcript
 from edge_ser.result import FileDecision
@@ -55,7 +55,7 @@ def recognize_files(
         try:
             if isinstance(spoken, MediaError):
                 raise spoken
-            if clip and Path(clip).is_dir():
+            if is_folder(clip):
                 raise MediaError(_nothing_in(clip))
             listen = asr and not (spoken is not None and spoken.text)
             with open_clip(clip) as opened:

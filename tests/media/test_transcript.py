@@ -181,3 +181,11 @@ def test_spread_words_follow_each_other_and_fill_the_span(
     assert times == sorted(times)
     if words:
         assert (times[0], times[-1]) == (start, start + length)
+
+
+def test_a_clip_whose_name_is_as_long_as_the_system_allows_has_a_sidecar(tmp_path: Path) -> None:
+    clip = written(tmp_path, "a" * 251 + ".wav", "x")
+    assert find_sidecar(clip) is None  # though .json would be a letter too long
+    words = written(tmp_path, "a" * 251 + ".txt", "so glad")
+    assert find_sidecar(clip) == words
+    assert find_sidecar("b" * 5000) is None
