@@ -85,7 +85,7 @@ def measure_warm(
     Raises:
         EngineError: a graph fails.
     """
-    tell = tick or _silent
+    tell = tick or (lambda *_: None)
     rng = np.random.default_rng(seed)
     shares = [max(1, -(-count // BLOCKS)) for count in decisions]
     times: list[list[list[dict[str, float]]]] = [[] for _ in candidates]
@@ -143,7 +143,3 @@ def _summary(candidate: Candidate, blocks: Sequence[Sequence[dict[str, float]]])
 def _stage(name: str, taken: np.ndarray, whole: np.ndarray) -> StageTime:
     p50, p95 = (float(v) for v in np.percentile(taken, [50, 95]))
     return StageTime(stage=name, p50=p50, p95=p95, share=float(taken.sum() / whole.sum()))
-
-
-def _silent(count: int) -> None:
-    """Tell nobody."""

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "alignment/clock_simulation.h"
+#include "alignment/clock_simulation_test.h"
 #include "doctest/doctest.h"
 #include "test_support/allocation_count.h"
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "alignment/clock_simulation.h"
+#include "alignment/clock_simulation_test.h"
 #include "doctest/doctest.h"
 
 using edge_ser::ClockEstimator;

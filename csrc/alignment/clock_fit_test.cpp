@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "alignment/clock_simulation.h"
+#include "alignment/clock_simulation_test.h"
 #include "doctest/doctest.h"
 
 using edge_ser::ClockFit;

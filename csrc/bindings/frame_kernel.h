@@ -76,17 +76,6 @@ py::class_<Stream<Kernel>> bind_frame_kernel(py::module_& m, const char* name,
   bind_property(
       type, "dim", [](const Self& self) { return self.pristine.dim(); }, "int",
       "Features of a frame.");
-  bind_property(
-      type, "samples_accepted", [](const Self& self) { return self.live.samples_accepted(); },
-      "int", "Samples that the stream has taken since it began.");
-  bind_property(
-      type, "frames_emitted", [](const Self& self) { return self.live.frames_emitted(); }, "int",
-      "Frames that the stream has given since it began.");
-  type.def(
-      "frames_in_clip",
-      [](const Self& self, std::uint64_t samples) { return self.pristine.frames_in_clip(samples); },
-      py::arg("samples"),
-      "frames_in_clip(self, samples: int) -> int\n\nFrames of a clip of so many samples.");
   type.def(
       "accept",
       [](Self& self, const py::object& samples) {

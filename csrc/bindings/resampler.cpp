@@ -97,13 +97,4 @@ void bind_resampler(py::module_& m) {
   bindings::bind_property(
       type, "options", [](const Self& self) { return self.pristine.options(); }, "ResamplerOptions",
       "What the resampler was made with.");
-  bindings::bind_property(
-      type, "look_ahead", [](const Self& self) { return self.pristine.look_ahead(); }, "int",
-      "Input samples after its own time that an output waits for.");
-  bindings::bind_property(
-      type, "samples_accepted", [](const Self& self) { return self.live.samples_accepted(); },
-      "int", "Samples that the stream has taken since it began.");
-  bindings::bind_property(
-      type, "samples_emitted", [](const Self& self) { return self.live.samples_emitted(); }, "int",
-      "Samples that the stream has given since it began.");
 }

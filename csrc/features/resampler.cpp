@@ -98,8 +98,6 @@ Resampler::Resampler(const Options& options, SimdLevel level)
   reset();
 }
 
-std::size_t Resampler::look_ahead() const { return filter_->half; }
-
 void Resampler::reset() {
   std::fill(buffer_.begin(), buffer_.end(), 0.0f);
   // The silence before the clip: `half` zeros.

@@ -47,15 +47,12 @@ class Resampler {
   explicit Resampler(const Options& options = {}, SimdLevel level = best_simd_level());
 
   const Options& options() const { return options_; }
-  /// Input samples that the last output needs after its own time: what a live stream waits for.
-  std::size_t look_ahead() const;
 
   std::size_t outputs_in_clip(std::uint64_t samples) const;
   /// Outputs that `accept` would give for so many more samples, and those that `finish` would.
   std::size_t outputs_after(std::size_t more) const;
   std::size_t outputs_at_finish() const;
   std::uint64_t samples_accepted() const { return received_; }
-  std::uint64_t samples_emitted() const { return emitted_; }
 
   /// Writes the outputs that become computable and returns their number. Throws
   /// std::invalid_argument if `out` is too small, SampleError if a sample is not finite (and takes

@@ -41,11 +41,6 @@ class AudioFeatureStream:
         return self._frontend.bands + self._frontend.columns
 
     @property
-    def accepted(self) -> int:
-        """Samples taken since the last reset."""
-        return self._accepted
-
-    @property
     def emitted(self) -> int:
         """Rows given since the last reset; the next one is centred at sample 160 * emitted."""
         return self._emitted

@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 
 from edge_ser.bundles.loading import Bundle
-from edge_ser.bundles.schema import GraphEntry, GraphName, TensorSpec
+from edge_ser.bundles.schema import GraphEntry, GraphName
 from edge_ser.export.comparison.gate import Verdict, judge
 from edge_ser.export.data.clip_set import ClipFeatures
 from edge_ser.export.precision.difference import Evaluated
@@ -32,22 +32,9 @@ class GraphInMemory:
         """
         self._evaluated = Evaluated(model)
         self._names = [value.name for value in model.graph.output]
-        self._entry = entry
-
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        """As the bundle's manifest declares them."""
-        return self._entry.inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        """As the bundle's manifest declares them."""
-        return self._entry.outputs
-
-    @property
-    def backend(self) -> str:
-        """Name of what runs it."""
-        return "onnxruntime:CPU, exact"
+        self.inputs = entry.inputs
+        self.outputs = entry.outputs
+        self.backend = "onnxruntime:CPU, exact"
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run it once.

@@ -114,7 +114,7 @@ def build_engines(
     Raises:
         EngineError: a graph does not compile.
     """
-    tell = progress or _silent
+    tell = progress or (lambda *_: None)
     reports = []
     for name, graph in typed.graphs.items():
         content = typed.contents[name]
@@ -192,10 +192,6 @@ def _time(
         return statistics.median(times)
     finally:
         session.close()
-
-
-def _silent(graph: str, step: str) -> None:
-    """Tell nobody."""
 
 
 def cpu_milliseconds(typed: TypedBundle, name: GraphName) -> tuple[float, float]:

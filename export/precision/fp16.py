@@ -8,14 +8,12 @@ precision scales fail on SM 8.7). Inputs and outputs keep the types that they ha
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Final
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_ser.errors import ConfigError
 from edge_ser.export.graphs import onnx_graph as og
 from edge_ser.export.graphs import operators
 
@@ -32,41 +30,34 @@ _INTEGERS: Final = frozenset(
 )
 
 
-def to_fp16(model: onnx.ModelProto, keep_fp32: Collection[str] = ()) -> onnx.ModelProto:
+def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same function with fp16 weights and arithmetic; inputs and outputs unchanged.
 
     Args:
         model: a float32 graph, optionally already with Q/DQ; it is not changed.
-        keep_fp32: names of further nodes to leave in fp32.
 
     Returns:
         a checked, topologically sorted model.
 
     Raises:
-        ConfigError: a name in `keep_fp32` is no node of the graph.
         EngineError: types cannot be inferred.
     """
     model = og.copy_of(model)
     graph = model.graph
     og.constants_to_initializers(graph)
     og.name_nodes(graph)
-    unknown = set(keep_fp32) - {node.name for node in graph.node}
-    if unknown:
-        raise ConfigError(
-            f"graph {graph.name!r}: there is no node {sorted(unknown)[0]!r} to keep in fp32"
-        )
     types = og.tensor_types(model)
     floats = {name for name, dtype in types.items() if dtype == og.FLOAT}
-    kept = _kept_nodes(graph, floats, set(keep_fp32))
+    kept = _kept_nodes(graph, floats)
     _Rewriter(graph, floats, kept).rewrite()
     og.remove_unused(graph)
     return og.finished(model)
 
 
-def _kept_nodes(graph: onnx.GraphProto, floats: set[str], wished: set[str]) -> set[str]:
+def _kept_nodes(graph: onnx.GraphProto, floats: set[str]) -> set[str]:
     read_by_bodies = og.subgraph_reads(graph)
     quantised: set[str] = set()
-    kept = set(wished)
+    kept: set[str] = set()
     for node in graph.node:
         from_quantised = any(name in quantised for name in node.input)
         if node.op_type == "DequantizeLinear" or (

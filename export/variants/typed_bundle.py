@@ -138,7 +138,7 @@ def typed_bundle(
         EngineError: a pass fails, a graph is not fit for the target, or its error is over the
             tolerance and `force` is off.
     """
-    tell = progress or _silent
+    tell = progress or (lambda *_: None)
     manifest = bundle.manifest
     clips = []
     if options.calibration is not None:
@@ -218,7 +218,3 @@ def _too_far(typed: TypedGraph) -> str:
         f"float answers, more than {TOLERANCE[typed.precision]:.0%}; {advice}, or go on with "
         "--force, which is recorded in the bundle"
     )
-
-
-def _silent(graph: str, step: str) -> None:
-    """Tell nobody."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -20,8 +19,7 @@ import typer
 from rich.console import Console
 
 from edge_ser.bundles.loading import Bundle, default_bundle_path, load_bundle
-from edge_ser.export.engines.compiling import build_engines, build_targets
-from edge_ser.export.precision.lint.rules import lint
+from edge_ser.export.engines.compiling import EngineReport, build_engines, build_targets
 from edge_ser.export.variants.typed_bundle import PrecisionOptions, typed_bundle
 from edge_ser.runtime.engine_cache import EngineCache
 from edge_ser.runtime.tensorrt.api import load_tensorrt
@@ -34,33 +32,13 @@ TARGETS: Final = ("sm86", "sm89", "sm120")
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 PACKAGES: Final = ("edge-ser", "tensorrt-rtx-cu13", "onnx")
 
-
-@dataclass(frozen=True)
-class BuildTime:
-    """One engine.
-
-    Attributes:
-        graph: of the bundle.
-        precision: that was asked for.
-        target: compute capability.
-        seconds: the compiler took.
-        size: bytes.
-        difference: largest from fp32, on the calibration clips or on probes.
-        warnings: of the lint; an error would have stopped the build.
-    """
-
-    graph: str
-    precision: str
-    target: str
-    seconds: float
-    size: int
-    difference: float
-    warnings: int
+Row = tuple[str, EngineReport, float, int]
+"""Precision, engine, largest difference from fp32, and findings of the lint."""
 
 
 def build_all(
     bundle: Bundle, targets: Sequence[str], calibration: Path | None, console: Console | None = None
-) -> list[BuildTime]:
+) -> list[Row]:
     """Build every graph in every precision for every target.
 
     Raises:
@@ -86,39 +64,22 @@ def build_all(
             reports = build_engines(bundle, typed, api, targets, cache=cache, capability=None)
         for report in reports:
             graph = typed.graphs[report.graph]
-            rows.append(
-                BuildTime(
-                    report.graph,
-                    precision,
-                    report.target,
-                    report.seconds,
-                    report.size,
-                    graph.difference.largest,
-                    len(lint(graph.model, "tensorrt")),
-                )
-            )
+            rows.append((precision, report, graph.difference.largest, len(graph.warnings)))
     return rows
 
 
-def markdown(rows: Sequence[BuildTime]) -> str:
+def markdown(rows: Sequence[Row]) -> str:
     """One row for each graph and precision, with host and versions."""
-    targets = list(dict.fromkeys(row.target for row in rows))
-    lines = []
-    for key in dict.fromkeys((row.graph, row.precision) for row in rows):
-        found = {row.target: row for row in rows if (row.graph, row.precision) == key}
-        first = found[targets[0]]
-        lines.append(
-            [
-                *key,
-                str(first.warnings),
-                f"{first.difference:.2g}",
-                *(f"{found[t].seconds:.1f} s, {found[t].size / 1e6:.1f} MB" for t in targets),
-            ]
-        )
+    targets = list(dict.fromkeys(report.target for _, report, _, _ in rows))
+    lines: dict[tuple[str, str], list[str]] = {}
+    for precision, report, difference, warnings in rows:
+        key = (report.graph, precision)
+        line = lines.setdefault(key, [*key, str(warnings), f"{difference:.2g}"])
+        line.append(f"{report.seconds:.1f} s, {report.size / 1e6:.1f} MB")
     heads = ["graph", "precision", "lint findings", "largest difference from fp32", *targets]
-    slowest = max(row.seconds for row in rows)
+    slowest = max(report.seconds for _, report, _, _ in rows)
     last = f"Slowest build: {slowest:.1f} s. No GPU; {host(PACKAGES)}."
-    return "\n".join([*table(heads, lines), "", last])
+    return "\n".join([*table(heads, lines.values()), "", last])
 
 
 def command(

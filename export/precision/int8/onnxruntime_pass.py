@@ -40,8 +40,6 @@ def to_int8_onnxruntime(
     model: onnx.ModelProto,
     ranges: Mapping[str, Range],
     exclude: Collection[str] = (),
-    *,
-    full_weights: bool = False,
 ) -> onnx.ModelProto:
     """The same function with u8/s8 Q/DQ around convolutions and products.
 
@@ -49,8 +47,6 @@ def to_int8_onnxruntime(
         model: a prepared float32 graph; it is not changed.
         ranges: range of each tensor that `activations_of` names.
         exclude: names of nodes to leave in fp32.
-        full_weights: use all 8 bits of weights; only for processors with VNNI, AMX or Arm's dot
-            products, on others sums overflow silently.
 
     Returns:
         a checked, topologically sorted model of standard operators; inputs and outputs unchanged.
@@ -70,7 +66,8 @@ def to_int8_onnxruntime(
     quantizer = onnxruntime("quantization.qdq_quantizer").QDQQuantizer(
         og.copy_of(model),
         per_channel=True,
-        reduce_range=not full_weights,
+        # With all 8 bits of weights sums overflow where there is no VNNI, AMX or dot product.
+        reduce_range=True,
         weight_qType=kind.QInt8,
         activation_qType=kind.QUInt8,
         tensors_range=tensors_data(ranges, needed, model.graph.name),

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import pytest
 from fixtures.run_model import largest_relative_error, run_model
 from fixtures.small_networks import Network
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_ser.errors import ConfigError
 from edge_ser.export.graphs import onnx_graph as og
 from edge_ser.export.graphs import operators
 from edge_ser.export.precision.fp16 import LARGEST, to_fp16
@@ -56,17 +54,6 @@ def test_sensitive_operators_compute_in_fp32(networks: dict[str, Network]) -> No
     products = [n for n in half.graph.node if n.op_type == "MatMul"]
     assert products
     assert all(types[n.input[0]] == TensorProto.FLOAT16 for n in products)
-
-
-def test_a_node_that_shall_be_kept_is_kept(networks: dict[str, Network]) -> None:
-    model = networks["text"].model
-    kept = next(n.name for n in model.graph.node if n.op_type == "MatMul")
-    half = to_fp16(model, keep_fp32=[kept])
-    types = og.tensor_types(half)
-    (node,) = (n for n in half.graph.node if n.name == kept)
-    assert all(types[name] == TensorProto.FLOAT for name in node.input)
-    with pytest.raises(ConfigError, match="no node 'nobody'"):
-        to_fp16(model, keep_fp32=["nobody"])
 
 
 def _model(

@@ -5,16 +5,21 @@ from pathlib import Path
 import pytest
 from fixtures.small_networks import make_small_bundle
 
+from edge_ser.export.engines.compiling import EngineReport
 from recipes.command_line import run
-from recipes.documents.engine_times import SECTION, BuildTime, command, markdown
+from recipes.documents.engine_times import SECTION, command, markdown
 
 
 def test_each_graph_and_precision_is_one_row_with_every_target() -> None:
+    engines = [("sm86", 1.2, 2_000_000), ("sm120", 3.4, 2_500_000)]
     rows = [
-        BuildTime("face", "fp16", "sm86", 1.2, 2_000_000, 0.01, 0),
-        BuildTime("face", "fp16", "sm120", 3.4, 2_500_000, 0.01, 0),
-        BuildTime("text", "fp16", "sm86", 5.6, 9_000_000, 0.02, 1),
-        BuildTime("text", "fp16", "sm120", 7.8, 9_000_000, 0.02, 1),
+        ("fp16", EngineReport("face", t, size, seconds, cached=False, milliseconds=None), 0.01, 0)
+        for t, seconds, size in engines
+    ]
+    engines = [("sm86", 5.6, 9_000_000), ("sm120", 7.8, 9_000_000)]
+    rows += [
+        ("fp16", EngineReport("text", t, size, seconds, cached=False, milliseconds=None), 0.02, 1)
+        for t, seconds, size in engines
     ]
     text = markdown(rows)
     assert "| face | fp16 | 0 | 0.01 | 1.2 s, 2.0 MB | 3.4 s, 2.5 MB |" in text
