@@ -4,6 +4,8 @@ What takes a target's place is written beside it under a name of its own, synced
 one step. A process that is killed meanwhile leaves a file called ``.NAME.<12 hex>.writing``; the
 next write to the target clears it away when it is old. `edge_ser.bundles.replacing` does the same
 for folders.
+
+An address is no file: here is said what to do with one that was given as a name.
 """
 
 from __future__ import annotations
@@ -33,6 +35,13 @@ _OLD: Final = 3600.0
 """Seconds after which nobody writes any more to what cannot be locked."""
 _TO_SYNC: Final = os.O_RDWR if os.name == "nt" else os.O_RDONLY
 _NO_SYNC: Final = {errno.EINVAL, errno.EOPNOTSUPP}
+
+LIVE_SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtp", "udp", "srt", "tcp")
+"""Addresses that live capture opens."""
+
+# One letter before the colon is a drive; `Path` makes one slash of two.
+_ADDRESS: Final = re.compile(r"([a-z][a-z0-9+.-]+):/+(\S+)", re.IGNORECASE)
+_PASSWORD: Final = re.compile(r"//[^/@]*@")
 
 _FORBIDDEN: Final = "name a place that you may write to, or change its permissions"
 _FULL: Final = "make room on that disk, or name another place"
@@ -196,3 +205,28 @@ def _expanded(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(os.sep, "nonexistent")
+
+
+def without_password(address: str) -> str:
+    """The address as it may be shown."""
+    return _PASSWORD.sub("//", address)
+
+
+def address_advice(name: str | os.PathLike[str], *, recording: bool = False) -> str | None:
+    """What to do with an address that was given as a file; None if it is no address.
+
+    Args:
+        name: what was given.
+        recording: whether sound or pictures are wanted, which live capture can take from there.
+    """
+    text = os.fspath(name)
+    found = _ADDRESS.fullmatch(text)
+    if found is None or ("://" not in text and os.path.exists(text)):  # noqa: PTH110 - raises never
+        return None
+    scheme = found[1].lower()
+    address = f"{without_password(f'{scheme}://{found[2]}')} is an address, not a file"
+    if scheme == "file":
+        return f"{text} is an address, not a file: give its path, /{found[2]}"
+    live = recording and scheme in LIVE_SCHEMES
+    listen = ", or listen to it (edge-ser live --url ADDRESS, NetworkSource in Python)"
+    return f"{address}: download it first{listen if live else ''}"

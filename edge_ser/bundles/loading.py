@@ -24,6 +24,7 @@ from edge_ser.bundles.schema import (
     GraphName,
 )
 from edge_ser.errors import BundleError, ConfigError
+from edge_ser.files import address_advice
 from edge_ser.result import BundleReference
 
 _MANIFEST_LIMIT = 4 * 1024 * 1024
@@ -93,6 +94,8 @@ def read_manifest(folder: str | os.PathLike[str]) -> Bundle:
         BundleError: if the folder or its manifest is missing, unreadable, of an unknown version or
             not as the schema wants it.
     """
+    if advice := address_advice(folder):
+        raise BundleError(advice)
     root = Path(folder)
     try:
         if not root.exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -10,22 +9,18 @@ from urllib.parse import urlsplit
 from edge_ser.capture.sources import DeviceLostError, LiveSource, Sink
 from edge_ser.clock import monotonic_samples
 from edge_ser.errors import CaptureError, ConfigError
+from edge_ser.files import LIVE_SCHEMES, without_password
 from edge_ser.media.audio_track import frame_to_mono
 from edge_ser.media.clip import PictureSampler, check_positive
 from edge_ser.media.container import configure_decoder
 from edge_ser.media.packets import TICKS_A_SAMPLE, in_ticks
 from edge_ser.media.video_track import believable_aspect, upright_rgb
 
-SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtp", "udp", "srt", "tcp")
-"""Addresses that are opened."""
-
 # Protocols that these lead to; never a file of this machine.
 _PROTOCOLS: Final = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto,srt"
 
 # FFmpeg may buffer whole seconds unless it is told not to.
 _LOW_DELAY: Final = {"fflags": "nobuffer", "rtsp_transport": "tcp", "analyzeduration": "1000000"}
-
-_PASSWORD = re.compile(r"//[^/@]*@")
 
 
 class NetworkSource(LiveSource):
@@ -60,13 +55,13 @@ class NetworkSource(LiveSource):
         Raises:
             ConfigError: if the address or a number is not usable.
         """
-        self._shown = _PASSWORD.sub("//", address)
+        self._shown = without_password(address)
         super().__init__(self._shown, first_retry=first_retry)
         parts = urlsplit(address)
-        if parts.scheme.lower() not in SCHEMES or not parts.netloc:
+        if parts.scheme.lower() not in LIVE_SCHEMES or not parts.netloc:
             raise ConfigError(
                 f"{self._shown} is no address of a stream: it must begin with "
-                f"{', '.join(s + '://' for s in SCHEMES)}"
+                f"{', '.join(s + '://' for s in LIVE_SCHEMES)}"
             )
         check_positive("frames_per_second", frames_per_second)
         check_positive("timeout", timeout)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_ser.errors import MediaError
+from edge_ser.files import address_advice
 from edge_ser.media.packets import TICKS, in_ticks
 
 if TYPE_CHECKING:
@@ -16,10 +19,22 @@ if TYPE_CHECKING:
 # These formats read other files or addresses, or take any text for a picture.
 _REFUSED_FORMATS = frozenset({"concat", "dash", "hls", "imf", "lavfi", "rtsp", "sdp", "tty"})
 
+# Sound or pictures without a header: FFmpeg guesses rate and size from a file's ending.
+_HEADERLESS = re.compile(r"rawvideo|bin|mulaw|alaw|vidc|[suf][0-9]+(le|be)?")
+_RAW_ENDINGS = frozenset({".pcm", ".raw", ".s16", ".f32", ".sw", ".lpcm"})
+_RAW_ADVICE = (
+    "it has no header that tells its rate: raw sound is given as (samples, rate), piped into "
+    "`edge-ser live --pcm --pcm-rate RATE`, or converted "
+    "(ffmpeg -f s16le -ar RATE -i FILE FILE.wav)"
+)
+
 # A larger picture is damage or an attack on memory: 8K television has 33 million pixels.
 _LARGEST_PICTURE = 64 * 1024 * 1024
 
 _LONGEST_PRIMING = TICKS // 5
+
+# Bytes that a header may have at most, where nothing follows it.
+_HEADER = 256
 
 # Bytes of PCM that are read at once.
 _PCM_PACKET = 65536
@@ -37,11 +52,8 @@ def media_path(path: str | os.PathLike[str]) -> Path:
             "with its rate, sound and pictures by clip_from_arrays, bytes in memory as a file"
         )
     text = os.fspath(path)
-    if "://" in text:
-        raise MediaError(
-            f"{text} is an address, not a file: save it as a file first, or open it as a live "
-            "source (edge_ser.capture.network)"
-        )
+    if advice := address_advice(text, recording=True):
+        raise MediaError(advice)
     if not text or "\0" in text:
         raise MediaError(f"{text!r} is not the path of a file")
     found = Path(text)
@@ -86,6 +98,10 @@ def open_container(path: Path) -> InputContainer:
     if names & _REFUSED_FORMATS:
         container.close()
         raise MediaError(f"{path} cannot be opened: it is a text or a list, not a recording")
+    raw = "image2" in names and path.suffix.lower() in _RAW_ENDINGS
+    if raw or any(_HEADERLESS.fullmatch(name) for name in names):
+        container.close()
+        raise MediaError(f"{path} cannot be opened: {_RAW_ADVICE}")
     return container
 
 
@@ -105,6 +121,18 @@ def start_of(stream: Any) -> int:
     return start
 
 
+def nothing_decoded(path: Path, warnings: Sequence[str]) -> str:
+    """Why nothing of a file that was opened can be decoded."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    # WebP's extended header, with the flag of an animation.
+    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20] & 2:
+        why = "animated WebP has no decoder here; convert it to GIF, PNG or MP4"
+    else:
+        why = "; ".join(warnings) or "it has a header, and nothing behind it: record it again"
+    return f"nothing of {path} can be decoded: {why}"
+
+
 def _explain(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
         head = file.read(4096)
@@ -113,12 +141,24 @@ def _explain(path: Path, error: Exception) -> str:
                 "it is an MP4 or MOV whose index (moov) is missing, because it was cut short or "
                 "its recording was not ended properly; copy it again or repair it"
             )
-    if not head.strip(b"\0"):
+    if path.suffix.lower() in _RAW_ENDINGS:
+        return _RAW_ADVICE
+    if _holds_only_zeros(path):
         return "it holds only zeros: the copy or the download did not finish"
     if _is_text(head):
         return "it is a text, not a recording, whatever its name says"
+    if head[:4] in (b"RIFF", b"RF64", b"OggS", b"fLaC") and len(head) < _HEADER:
+        return f"it ends within its header, after {len(head)} bytes: record or copy it again"
     reason = getattr(error, "strerror", None) or str(error)
     return f"it is not a media file, or it is damaged ({reason})"
+
+
+def _holds_only_zeros(path: Path) -> bool:
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            if block.strip(b"\0"):
+                return False
+    return True
 
 
 def _is_text(head: bytes) -> bool:

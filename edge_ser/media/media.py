@@ -27,7 +27,13 @@ from edge_ser.media.clip import (
     VideoFrame,
     VideoTrack,
 )
-from edge_ser.media.container import configure_decoder, media_path, open_container, start_of
+from edge_ser.media.container import (
+    configure_decoder,
+    media_path,
+    nothing_decoded,
+    open_container,
+    start_of,
+)
 from edge_ser.media.packets import PacketReader
 from edge_ser.media.video_track import FileVideoTrack, believable_aspect
 
@@ -226,9 +232,7 @@ class MediaClip(Clip):
     def _after_reading(self, end: int) -> None:
         whole = self._video is not None or not self.has_video
         if end == 0 and whole:
-            raise MediaError(
-                f"nothing of {self._path} can be decoded: " + ("; ".join(self.warnings) or "empty")
-            )
+            raise MediaError(nothing_decoded(self._path, self.warnings))
         if self._audio is not None and not self._audio.end:
             self.absent["audio"] = "nothing of its sound can be decoded"
         if self._video is not None and not self._video.end:

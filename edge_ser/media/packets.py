@@ -49,6 +49,7 @@ class PacketReader:
         import av
 
         packets = self._container.demux(self._stream)
+        corrupt = 0
         while True:
             try:
                 packet = next(packets, None)
@@ -59,8 +60,9 @@ class PacketReader:
                 # The end: what the decoder still holds comes out.
                 yield from self._decode(packet)
                 return
-            if packet.is_corrupt:
-                self.damaged += 1
+            # The last packet may be short by right: recorders that pipe tell no length.
+            self.damaged += corrupt
+            corrupt = int(packet.is_corrupt)
             yield from self._decode(packet)
 
     def warnings(self, what: str) -> list[str]:

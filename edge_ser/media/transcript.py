@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import MediaError
+from edge_ser.files import address_advice
 
 # The words of a day fit many times; a larger file is something else.
 _LARGEST_FILE = 16 * 1024 * 1024
@@ -88,7 +89,7 @@ def given_transcript(given: TranscriptInput) -> Transcript:
     """What a caller gave as the words of a clip: words, or the file that holds them.
 
     A path, ``@`` before a name, and a text that is the name of an existing file are read as files:
-    a file's name is never taken for words.
+    a file's name is never taken for words, nor is an address.
 
     Raises:
         MediaError: if the file is no transcript.
@@ -103,7 +104,8 @@ def given_transcript(given: TranscriptInput) -> Transcript:
         )
     if given.startswith("@"):
         return read_transcript(given[1:])
-    return read_transcript(given) if _names_a_file(given) else Transcript(given)
+    named = _names_a_file(given) or address_advice(given) is not None
+    return read_transcript(given) if named else Transcript(given)
 
 
 def read_transcript(path: str | os.PathLike[str]) -> Transcript:
@@ -119,6 +121,8 @@ def read_transcript(path: str | os.PathLike[str]) -> Transcript:
         MediaError: if the file is missing, too large, not UTF-8 (the message names the byte), or
             holds nothing of what its ending says.
     """
+    if advice := address_advice(path):
+        raise MediaError(advice)
     source = Path(path)
     read = _READERS.get(source.suffix.lower())
     if read is None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
-from edge_ser.files import write_atomically
+from edge_ser.files import address_advice, write_atomically
 from edge_ser.speaker.adaptation import RunningStatistics, SpeakerMap
 
 if TYPE_CHECKING:
@@ -193,6 +193,8 @@ def adaptation_of(bundle: Bundle) -> SpeakerAdaptation:
 
 
 def _read(path: Path) -> _Document:
+    if advice := address_advice(path):
+        raise ConfigError(advice)
     try:
         if path.is_file() and path.stat().st_size > _LARGEST_FILE:
             raise ConfigError(f"{path} is larger than 4 MiB: it is no speaker profile")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from edge_ser.errors import MediaError
+from edge_ser.bundles.loading import load_bundle
+from edge_ser.errors import BundleError, ConfigError, MediaError
 from edge_ser.media.media import open_clip, read_clip
+from edge_ser.media.transcript import given_transcript
+from edge_ser.speaker.profile import Profile
 
 Recording = Callable[..., Path]
 Maker = Callable[..., np.ndarray]
@@ -70,6 +74,18 @@ def test_a_file_that_may_not_be_read(video: Path, monkeypatch: pytest.MonkeyPatc
 def test_addresses_and_impossible_names(name: str) -> None:
     with pytest.raises(MediaError):
         open_clip(name)
+
+
+@pytest.mark.parametrize("given", [str, Path])
+def test_an_address_is_named_as_such_with_what_to_do(given: Callable[[str], Any]) -> None:
+    with pytest.raises(MediaError, match=r"https://h/a\.mp4 is an address.*live --url ADDRESS"):
+        open_clip(given("https://me:secret@h/a.mp4"))
+    with pytest.raises(MediaError, match="is an address, not a file: download it first"):
+        given_transcript(given("https://h/a.srt"))
+    with pytest.raises(BundleError, match="is an address, not a file: download it first"):
+        load_bundle(given("https://h/bundle"))
+    with pytest.raises(ConfigError, match="is an address, not a file: download it first"):
+        Profile.load(given("https://h/me.json"))
 
 
 def test_what_is_no_path() -> None:
