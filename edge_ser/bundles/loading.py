@@ -24,10 +24,15 @@ from edge_ser.bundles.schema import (
     GraphName,
 )
 from edge_ser.errors import BundleError, ConfigError
-from edge_ser.files import address_advice
+from edge_ser.files import address_advice, file_sha256
 from edge_ser.result import BundleReference
 
 _MANIFEST_LIMIT = 4 * 1024 * 1024
+_COPY = "copy the bundle with what its links lead to (cp -rL FOLDER COPY), and use the copy"
+_CHANGED_LINE_ENDS = (
+    " (git changed its line ends: write `* -text` into a .gitattributes beside it, and check it "
+    "out again)"
+)
 
 
 @dataclass(frozen=True)
@@ -62,14 +67,15 @@ class Bundle:
         """Where a listed file lies.
 
         Raises:
-            BundleError: if the path, symbolic links followed, leaves the bundle's folder.
+            BundleError: if the path, symbolic links followed, leaves the bundle's folder, and the
+                files of the hub's cache that it may lie in.
         """
         root = self.folder.resolve()
         path = (root / entry.file).resolve()
-        if not path.is_relative_to(root):
+        if not any(path.is_relative_to(place) for place in (root, *_blobs(root))):
             raise BundleError(
-                f"bundle {self.folder}: the file {entry.file!r} leads outside the bundle's folder; "
-                "do not use this bundle, get it again from its source"
+                f"bundle {self.folder}: the file {entry.file!r} is a link that leads outside the "
+                f"bundle's folder: {_COPY}"
             )
         return path
 
@@ -85,6 +91,11 @@ class Bundle:
 def default_bundle_path() -> Path:
     """The folder of the bundle that ships with the package."""
     return Path(__file__).parent / "default"
+
+
+def _blobs(root: Path) -> list[Path]:
+    """Where files lie if a folder is in a hub's cache, as REPOSITORY/snapshots/REVISION."""
+    return [(p.parent / "blobs").resolve() for p in root.parents if p.name == "snapshots"]
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> Bundle:
@@ -165,6 +176,8 @@ def load_bundle(folder: str | os.PathLike[str] | None = None) -> Bundle:
     bad = [check for check in check_files(bundle) if check.state != "ok"]
     if bad:
         listed = "; ".join(f"{c.file}: {c.state}{c.advice}" for c in bad)
+        if all(c.state == "outside the folder" for c in bad):
+            raise BundleError(f"bundle {bundle.folder} is made of links: {listed}; {_COPY}")
         raise BundleError(
             f"bundle {bundle.folder} is damaged: {listed}; get the bundle again from its source"
         )
@@ -177,20 +190,18 @@ def _check(bundle: Bundle, entry: FileEntry) -> FileCheck:
     except BundleError:
         return FileCheck(entry.file, "outside the folder")
     try:
-        with path.open("rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(1 << 20):
-                digest.update(block)
-            size = file.tell()
+        digest, size = file_sha256(path), path.stat().st_size
     except FileNotFoundError:
         return FileCheck(entry.file, "missing")
     except OSError as error:
         return FileCheck(entry.file, "unreadable", advice=f" ({error.strerror})")
-    if digest.hexdigest() != entry.sha256:
-        return FileCheck(
-            entry.file,
-            "wrong hash",
-            size,
-            f" (is {digest.hexdigest()[:12]}..., should be {entry.sha256[:12]}...)",
-        )
+    if digest != entry.sha256:
+        changed = f" (is {digest[:12]}..., should be {entry.sha256[:12]}...)"
+        if path.suffix != ".onnx" and _with_plain_line_ends(path) == entry.sha256:
+            changed = _CHANGED_LINE_ENDS
+        return FileCheck(entry.file, "wrong hash", size, changed)
     return FileCheck(entry.file, "ok", size)
+
+
+def _with_plain_line_ends(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +13,7 @@ from typing import Any
 import pytest
 from fixtures.bundle_factory import make_bundle
 
+from edge_ser import EdgeRecognizer
 from edge_ser.bundles.loading import check_files, default_bundle_path, load_bundle, read_manifest
 from edge_ser.bundles.schema import SUBSETS, BundleManifest, next_version, subset_name
 from edge_ser.constants import EMOTIONS
@@ -107,6 +112,68 @@ def test_a_link_that_leaves_the_folder(tmp_path: Path) -> None:
     graph.symlink_to(tmp_path / "outside.onnx")
     with pytest.raises(BundleError, match="outside the folder"):
         load_bundle(folder)
+    with pytest.raises(BundleError, match=r"is made of links: .*cp -rL"):
+        load_bundle(folder)
+    bundle = read_manifest(folder)
+    with pytest.raises(BundleError, match=r"'text\.onnx' is a link that leads outside.*cp -rL"):
+        bundle.graph_path("text")
+
+
+@pytest.mark.parametrize("below", ["", "models/small"])
+def test_a_bundle_in_a_hubs_cache_is_followed_to_its_files(tmp_path: Path, below: str) -> None:
+    repository = tmp_path / "hub" / "models--org--ser"
+    snapshot = make_bundle(repository / "snapshots" / "0123abcd" / below)
+    (repository / "blobs").mkdir()
+    for number, file in enumerate(sorted(p for p in snapshot.rglob("*") if p.is_file())):
+        blob = file.replace(repository / "blobs" / f"{number:040x}")
+        file.symlink_to(os.path.relpath(blob, file.parent))
+    (tmp_path / "ser").symlink_to(snapshot)
+    for folder in (snapshot, tmp_path / "ser"):
+        bundle = load_bundle(folder)
+        assert bundle.size() > 0
+        assert bundle.graph_path("face").parent == repository / "blobs"
+    with EdgeRecognizer(snapshot) as recognizer:
+        assert recognizer.labels == bundle.manifest.labels
+
+
+def test_a_cache_gives_no_way_to_other_repositories(tmp_path: Path) -> None:
+    snapshot = make_bundle(tmp_path / "models--org--ser" / "snapshots" / "0123abcd")
+    other = tmp_path / "models--else" / "blobs"
+    other.mkdir(parents=True)
+    graph = (snapshot / "face.onnx").replace(other / "face.onnx")
+    (snapshot / "face.onnx").symlink_to(graph)
+    with pytest.raises(BundleError, match="outside the folder"):
+        load_bundle(snapshot)
+
+
+def test_line_ends_that_git_changed_are_told_from_damage(tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "bundle")
+    tokenizer = folder / "tokenizer.json"
+    lines = json.dumps(json.loads(tokenizer.read_text()), indent=1).encode()
+    manifest = json.loads((folder / "bundle.json").read_text())
+    manifest["tokenizer"]["sha256"] = hashlib.sha256(lines).hexdigest()
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    tokenizer.write_bytes(lines)
+    load_bundle(folder)
+    tokenizer.write_bytes(lines.replace(b"\n", b"\r\n"))
+    with pytest.raises(BundleError, match=r"tokenizer\.json: wrong hash \(git changed its"):
+        load_bundle(folder)
+    tokenizer.write_bytes(lines[:-1])
+    with pytest.raises(BundleError, match=r"tokenizer\.json: wrong hash \(is "):
+        load_bundle(folder)
+
+
+def test_git_keeps_every_file_of_the_shipped_bundle_as_it_is() -> None:
+    files = [p for p in default_bundle_path().rglob("*") if p.is_file()]
+    assert len(files) > 8
+    told = subprocess.run(
+        ["git", "check-attr", "text", "--", *files],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {line.rpartition(": ")[2] for line in told.stdout.splitlines()} == {"unset"}
 
 
 def _without_a_graph(manifest: dict[str, Any]) -> None:
