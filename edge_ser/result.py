@@ -150,7 +150,7 @@ class FileDecision:
 
     def to_json(self) -> str:
         """One JSON object in one line."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+        return json.dumps(self.to_dict(), allow_nan=False)
 
 
 @dataclass(frozen=True)

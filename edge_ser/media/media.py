@@ -54,7 +54,7 @@ __all__ = [
 _CUT_SHORT = SAMPLE_RATE // 2
 
 # Pictures that no other refers to need not be decoded if there are this many times more pictures
-# than are sampled: what is left is still denser than the samples.
+# than are sampled: what is left is denser than the samples, but for a few encoders' pictures.
 _ABUNDANCE = 4
 
 _MICROSECONDS = 1_000_000
@@ -222,7 +222,14 @@ class MediaClip(Clip):
             maximum_side=self._maximum_side,
             period=round(SAMPLE_RATE / rate),
             pixel_aspect=believable_aspect(stream.sample_aspect_ratio),
+            every_picture=self._every_picture if abundant else None,
         )
+
+    def _every_picture(self) -> PacketReader:
+        container = open_container(self._path)
+        stream = container.streams[self._video_index or 0]
+        configure_decoder(stream, self._threads, {})
+        return PacketReader(container, stream)
 
     def _origin(self, container: InputContainer) -> int:
         """When the clip begins, on the file's clock: both tracks count, even if one is unwanted."""

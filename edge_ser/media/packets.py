@@ -41,6 +41,7 @@ class PacketReader:
         # The stream makes a new Fraction every time that it is asked.
         self._time_base: Fraction | None = stream.time_base
         self.damaged = 0
+        self.fed = 0
         self.decoded = 0
         self.stopped_by: str | None = None
 
@@ -90,5 +91,6 @@ class PacketReader:
         except av.FFmpegError:
             self.damaged += 1
             return []
+        self.fed += 1
         self.decoded += len(frames)
         return frames
