@@ -15,9 +15,12 @@ import hashlib
 import os
 import re
 import secrets
+import stat
 import sys
+import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +45,7 @@ LIVE_SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtp", "udp", "srt", "t
 # One letter before the colon is a drive; `Path` makes one slash of two.
 _ADDRESS: Final = re.compile(r"([a-z][a-z0-9+.-]+):/+(\S+)", re.IGNORECASE)
 _PASSWORD: Final = re.compile(r"//[^/@]*@")
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _FORBIDDEN: Final = "name a place that you may write to, or change its permissions"
 _FULL: Final = "make room on that disk, or name another place"
@@ -64,37 +68,114 @@ _ADVICE: Final = {
 }
 
 
-def write_atomically(target: Path, content: bytes, *, mode: int = 0o666) -> None:
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Whatever the system refuses in this block is told as a refusal to write the target.
+
+    Raises:
+        ConfigError: in place of an `OSError`; it says what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise refusal(target, error) from error
+
+
+def make_folder(folder: Path, *, mode: int = 0o777) -> None:
+    """Make a folder, and what is missing above it, where it is not there.
+
+    Args:
+        folder: its path.
+        mode: permissions of a new one, less what the process's mask takes away.
+
+    Raises:
+        ConfigError: if it cannot be made.
+    """
+    with writing(folder):
+        folder.mkdir(mode, parents=True, exist_ok=True)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for what is gone at the block's end, where the system keeps such things.
+
+    Raises:
+        ConfigError: if there is no such place, or no room left in it, also while the block writes.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        if error.errno not in _NO_ROOM and "temporary directory" not in (error.strerror or ""):
+            raise
+        raise ConfigError(
+            f"there is no room for temporary files: {error.strerror}; TMPDIR names their folder"
+        ) from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether something has this name, before it is written to.
+
+    Raises:
+        ConfigError: if the system does not say, as the name is too long or its folder closed.
+    """
+    with writing(path):
+        return path.exists()
+
+
+def write_atomically(
+    target: Path, content: bytes, *, mode: int = 0o666, parents: bool = False
+) -> None:
     """Write a file by way of a temporary one beside it, so that an interruption leaves no half.
 
     Args:
-        target: the file; its folder must exist.
+        target: the file. Of a link, what it leads to is replaced; a device or a pipe is written to.
         content: what it shall hold.
         mode: permissions of the new file, less what the process's mask takes away.
+        parents: whether to make missing folders above it.
 
     Raises:
         ConfigError: if the folder is missing, may not be written to, or the disk is full.
     """
-    temporary = beside(target, WRITING)
-    try:
-        clear_leftovers(target)
-        # O_EXCL: nobody else's file, nor a link that somebody planted, is written to.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        handle = os.open(temporary, flags, mode)
+    with writing(target):
+        if parents:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        if _passes_on(target):
+            _write(os.open(target, os.O_WRONLY), content)
+            return
+        real = Path(os.path.realpath(target))
+        temporary = beside(real, WRITING)
         try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(handle, rest) :]
-            os.fsync(handle)
+            clear_leftovers(real)
+            # O_EXCL: nobody else's file, nor a link that somebody planted, is written to.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            _write(os.open(temporary, flags, mode), content, sync=True)
+            temporary.replace(real)
+            sync_path(real.parent)
         finally:
-            os.close(handle)
-        temporary.replace(target)
-        sync_path(target.parent)
-    except OSError as error:
-        raise refusal(target, error) from error
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def _passes_on(target: Path) -> bool:
+    """Whether it is a device, a pipe or a socket, whose place no file can take."""
+    try:
+        kind = target.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
+
+
+def _write(handle: int, content: bytes, *, sync: bool = False) -> None:
+    """Write all of it, and close the file."""
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        if sync:
+            os.fsync(handle)
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        os.close(handle)
 
 
 def is_unfinished(path: Path) -> bool:
@@ -107,13 +188,23 @@ def beside(target: Path, ending: str) -> Path:
     return target.with_name(f"{_stem(target)}.{secrets.token_hex(6)}{ending}")
 
 
+def companion(target: Path, ending: str) -> Path:
+    """What lies beside a target for a while under its name and an ending."""
+    return target.with_name(_shortened(target.name) + ending)
+
+
 def _stem(target: Path) -> str:
-    """How temporary names of a target begin; of a long name a hash stands for the end."""
-    name = os.fsencode(target.name)
+    """How temporary names of a target begin."""
+    return f".{_shortened(target.name)}"
+
+
+def _shortened(text: str) -> str:
+    """Of a long name a hash stands for the end."""
+    name = os.fsencode(text)
     if len(name) <= _LONGEST_NAME:
-        return f".{target.name}"
+        return text
     digest = hashlib.sha256(name).hexdigest()[:16]
-    return f".{name[: _LONGEST_NAME - 17].decode('utf-8', 'ignore')}~{digest}"
+    return f"{name[: _LONGEST_NAME - 17].decode('utf-8', 'ignore')}~{digest}"
 
 
 def leftovers(target: Path, ending: str) -> list[Path]:

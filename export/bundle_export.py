@@ -7,7 +7,6 @@ where nothing else is present the bundle abstains.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +57,7 @@ from edge_ser.export.training.config import ManifestData, RavdessData
 from edge_ser.export.training.predictions import RunResult
 from edge_ser.export.training.speech.tuned import SPEECH_WEIGHTS, read_speech
 from edge_ser.export.training.tokens.of_run import face_module, sources_of
+from edge_ser.files import temporary_folder
 from edge_ser.frontends.audio import default_audio_config
 
 INTENDED_USE: Final = (
@@ -128,8 +128,8 @@ def export_bundle(
     tested: HeldOut | None = None
     if data is not None:
         tested = held_out_part(trained, data, cache, speech=speech, console=console)
-    with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
-        graphs, tokenizer = _graphs(Path(folder), trained, encoders, speech, console)
+    with temporary_folder() as folder:
+        graphs, tokenizer = _graphs(folder, trained, encoders, speech, console)
         content = _content(trained, encoders, graphs, tokenizer, tested, options)
         return write_bundle(output, content)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from fixtures.file_faults import FileCalls, killed_at
 
 from edge_ser.errors import ConfigError
-from edge_ser.files import is_unfinished, write_atomically
+from edge_ser.files import is_unfinished, temporary_folder, write_atomically
 
 LONGEST = 255
 
@@ -122,3 +123,42 @@ def test_a_folder_that_cannot_be_synced_is_no_failure_where_no_folder_can(
     with file_calls.watched(last, refuse):
         write_atomically(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "new").symlink_to("none yet")
+    for name in ("link", "new"):
+        write_atomically(tmp_path / name, b"new")
+        assert (tmp_path / name).is_symlink()
+    assert (tmp_path / "real").read_bytes() == (tmp_path / "none yet").read_bytes() == b"new"
+
+
+def test_a_device_is_written_to_and_never_replaced() -> None:
+    write_atomically(Path(os.devnull), b"x")
+    assert not Path(os.devnull).is_file()
+    with pytest.raises(ConfigError, match="make room on that disk"):
+        write_atomically(Path("/dev/full"), b"x")
+    read, write = os.pipe()
+    write_atomically(Path(f"/dev/fd/{write}"), b"through a pipe")
+    os.close(write)
+    assert os.read(read, 100) == b"through a pipe"
+    os.close(read)
+
+
+def test_a_temporary_folder_goes_and_a_full_one_is_told() -> None:
+    with temporary_folder() as folder:
+        assert folder.is_dir()
+    assert not folder.exists()
+    for number, kind in ((errno.ENOSPC, ConfigError), (errno.ENOENT, FileNotFoundError)):
+        with pytest.raises(kind), temporary_folder() as folder:
+            raise OSError(number, os.strerror(number))
+        assert not folder.exists()
+
+
+def test_no_place_for_temporary_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc/none"])
+    with pytest.raises(ConfigError, match="TMPDIR"), temporary_folder():
+        pass

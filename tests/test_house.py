@@ -239,13 +239,14 @@ _REPLACES = re.compile(
 )
 _WRITES = re.compile(
     r"\.write_(text|bytes)\(|copyfile\(|save_file\(|onnx\.save|\.save_pretrained\("
-    r"|open\([^)]*[\"'][wax]b?[\"']"
+    r"|open\([^)]*[\"'][wax]b?[\"']|\.mkdir\("
 )
 _MAY_REPLACE = {
     *("edge_ser/files.py", "edge_ser/bundles/replacing.py"),
     "calibration/report/parts.py",  # removes them once the report is whole
 }
 _MAY_WRITE = {
+    *("edge_ser/files.py", "edge_ser/bundles/replacing.py"),
     "edge_ser/capture/recording.py",  # grows
     "calibration/report/parts.py",  # a file to be locked
     # into a new folder that is put in place whole

@@ -25,7 +25,7 @@ from edge_ser.calibration.report.result import BundleFacts, Report
 from edge_ser.calibration.report.verdict import Judge
 from edge_ser.errors import ConfigError
 from edge_ser.export.progress import Progress, silent
-from edge_ser.files import file_sha256, write_atomically
+from edge_ser.files import companion, file_sha256, write_atomically
 
 NO_DATA = (
     "No labelled clips were given, so nothing is said about how right the bundle is here; "
@@ -58,7 +58,7 @@ def make_report(request: ReportRequest, progress: Progress | None = None) -> Rep
     host = host_facts()
     if old is not None:
         refuse_incomparable(old, file_sha256(clip.path), request.data is not None)
-    folder = request.output.with_name(f"{request.output.name}.parts")
+    folder = companion(request.output, ".parts")
     watch = Watch()
     with ReportParts(folder, _settled(request, bundle, clip, host)) as parts:
         found = Measurer(request, bundle, clip, parts, tell).measure()

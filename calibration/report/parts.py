@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge_ser.errors import ConfigError
 from edge_ser.export.trials.part_store import PartStore
+from edge_ser.files import writing
 
 _Kind = TypeVar("_Kind")
 
@@ -80,7 +81,8 @@ class ReportParts:
 
 
 def _locked(path: Path) -> IO[str]:
-    handle = path.open("w", encoding="ascii")
+    with writing(path):
+        handle = path.open("w", encoding="ascii")
     try:
         import fcntl
     except ImportError:  # Windows: two reports at once to one output are the caller's mistake

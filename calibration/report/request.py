@@ -10,6 +10,7 @@ from edge_ser.calibration.report.budget import Limit, check_budgets
 from edge_ser.calibration.report.result import Settings
 from edge_ser.errors import ConfigError, MissingExtraError
 from edge_ser.export.variants.variant import Variant, check_precision
+from edge_ser.files import is_there
 from edge_ser.runtime.backend import DEFAULT_BACKEND, check_backend
 
 _MOST_THREADS = 4
@@ -100,6 +101,8 @@ class ReportRequest:
             MissingExtraError: what draws the page is not installed.
         """
         _require_page()
+        for path in (self.output, self.json_path):
+            is_there(path)  # a name that cannot be is told now, not after an hour
         if self.output.suffix.lower() not in (".html", ".htm"):
             raise ConfigError(f"the report is a page: name it .html, not {self.output.name}")
         if not self.output.absolute().parent.is_dir():

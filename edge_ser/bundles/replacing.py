@@ -20,7 +20,15 @@ from pathlib import Path
 from typing import Final
 
 from edge_ser.errors import ConfigError
-from edge_ser.files import REPLACED, WRITING, beside, is_old, leftovers, refusal, sync_path
+from edge_ser.files import (
+    REPLACED,
+    WRITING,
+    beside,
+    is_old,
+    leftovers,
+    sync_path,
+    writing,
+)
 
 try:
     import fcntl
@@ -51,7 +59,7 @@ def replaced_folder(target: Path) -> Iterator[Path]:
             or the disk is full, also while the block writes.
     """
     real = Path(os.path.realpath(target))
-    try:
+    with writing(target):
         real.parent.mkdir(parents=True, exist_ok=True)
         _require_folder(real)
         recover(real)
@@ -68,8 +76,6 @@ def replaced_folder(target: Path) -> Iterator[Path]:
             # By now, what is called so is the old folder, or one that did not become whole.
             shutil.rmtree(fresh, ignore_errors=True)
             _unlock(lock)
-    except OSError as error:
-        raise refusal(target, error) from error
 
 
 def recover(target: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import wave
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,8 @@ import numpy.typing as npt
 from edge_ser.capture.passing_sink import PassingSink
 from edge_ser.capture.sources import Sink
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.errors import ConfigError
+from edge_ser.errors import ConfigError, MediaError
+from edge_ser.files import is_there, make_folder, refusal, writing
 from edge_ser.media.clip import Picture
 from edge_ser.media.samples import mono_full_scale
 from edge_ser.result import LiveDecision
@@ -46,21 +49,21 @@ class Recording(PassingSink, ClosedOnExit):
         Raises:
             ConfigError: if the folder cannot be used.
         """
-        if (folder / DECISIONS).exists() or (folder / AUDIO).exists():
+        if is_there(folder / DECISIONS) or is_there(folder / AUDIO):
             raise ConfigError(f"{folder} holds a recording already; name another folder")
-        try:
-            fresh = not folder.exists()
-            (folder / PICTURES).mkdir(parents=True, exist_ok=True)
-            # Whoever may read the folder's parent need not be able to read what people said.
-            (folder if fresh else folder / PICTURES).chmod(0o700)
-            self._decisions = (folder / DECISIONS).open("x", encoding="utf-8")
-            (folder / DECISIONS).chmod(0o600)
-        except OSError as error:
-            raise ConfigError(f"cannot record to {folder}: {error.strerror}") from error
+        # Whoever may read the folder's parent need not be able to read what people said.
+        make_folder(folder, mode=0o700)
+        make_folder(folder / PICTURES, mode=0o700)
+        with writing(folder):
+            # A line at a time: what was decided is there, however the process ends.
+            self._decisions = open(  # noqa: SIM115 - it stays open until close
+                folder / DECISIONS, "x", buffering=1, encoding="utf-8", opener=_private
+            )
         super().__init__(sink)
         self._folder = folder
         self._lock = threading.Lock()
         self._audio: wave.Wave_write | None = None
+        self._audio_file: IO[bytes] | None = None
         self._rate = SAMPLE_RATE
         self._closed = False
         self.error: str | None = None
@@ -96,31 +99,34 @@ class Recording(PassingSink, ClosedOnExit):
             if self._closed:
                 return
             self._closed = True
-            self._decisions.close()
-            if self._audio is not None:
-                self._audio.close()
+            for file in (self._decisions, self._audio, self._audio_file):
+                if file is not None:
+                    self._attempt(file.close)
 
-    def _write(self, work: Any) -> None:
+    def _write(self, work: Callable[[], object]) -> None:
         with self._lock:
-            if self._closed or self.error is not None:
-                return
-            try:
-                work()
-            except (OSError, wave.Error) as error:
-                self.error = f"the recording stopped: {error}"
+            if not self._closed and self.error is None:
+                self._attempt(work)
+
+    def _attempt(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except OSError as error:
+            self.error = self.error or f"the recording stopped: {refusal(self._folder, error)}"
+        except (MediaError, wave.Error) as error:
+            self.error = self.error or f"the recording stopped: {error}"
 
     def _write_audio(self, samples: npt.NDArray[Any], rate: int) -> None:
         mono = mono_full_scale(samples)
         if self._audio is None:
             self._rate = rate
-            path = str(self._folder / AUDIO)
-            self._audio = wave.open(path, "wb")  # noqa: SIM115 - it stays open until close
-            (self._folder / AUDIO).chmod(0o600)
+            self._audio_file = open(self._folder / AUDIO, "xb", opener=_private)  # noqa: SIM115
+            self._audio = wave.open(self._audio_file, "wb")  # noqa: SIM115
             self._audio.setnchannels(1)
             self._audio.setsampwidth(2)
             self._audio.setframerate(rate)
         if rate != self._rate:
-            raise OSError(f"the sound changed from {self._rate} to {rate} Hz")
+            raise MediaError(f"the sound changed from {self._rate} to {rate} Hz")
         clipped = np.clip(np.nan_to_num(mono), -1, 1) * 32767
         self._audio.writeframes(clipped.astype("<i2").tobytes())
 
@@ -129,5 +135,12 @@ class Recording(PassingSink, ClosedOnExit):
 
         written, data = cv2.imencode(".jpg", frame[:, :, ::-1])
         if not written:
-            raise OSError("a picture could not be encoded")
-        (self._folder / PICTURES / f"{capture_time}.jpg").write_bytes(data.tobytes())
+            raise MediaError("a picture could not be encoded")
+        path = self._folder / PICTURES / f"{capture_time}.jpg"
+        with open(path, "wb", opener=_private) as file:
+            file.write(data.tobytes())
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens files that their owner alone may read."""
+    return os.open(path, flags, 0o600)

@@ -21,15 +21,11 @@ def demo(
     A complete command: edge-ser demo --output demo-output
     """
     from edge_ser.cli.recognize import show
-    from edge_ser.errors import ConfigError
-    from edge_ser.files import write_atomically
+    from edge_ser.files import make_folder, write_atomically
     from edge_ser.plots.clip import draw_clip
     from edge_ser.recognizer import EdgeRecognizer
 
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"cannot make the folder {output}: {error.strerror}") from error
+    make_folder(output)
     picture = output / "decision.png"
     with EdgeRecognizer() as recognizer:
         words = recognizer.transcribe(DEMO_CLIP)

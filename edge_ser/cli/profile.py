@@ -26,11 +26,12 @@ def enroll(
     backend: BackendName = "onnxruntime",
 ) -> None:
     """Make the profile of a person from clips; the person must have agreed."""
+    from edge_ser.files import is_there
     from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.speaker.profile import Profile
 
     with EdgeRecognizer(bundle, backend=backend) as recognizer:
-        earlier = Profile.load(profile) if profile.exists() else None
+        earlier = Profile.load(profile) if is_there(profile) else None
         made = recognizer.enroll(list(clips), earlier)
         made.save(profile)
     typer.echo(f"{profile}: {made.seconds:.1f} s of speech")

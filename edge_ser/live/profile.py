@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_ser.errors import ConfigError
+from edge_ser.files import is_there, writing
 from edge_ser.speaker.profile import Profile, adaptation_of
 
 if TYPE_CHECKING:
@@ -52,11 +53,12 @@ class LiveProfile:
             return
         adaptation = adaptation_of(bundle)
         self._ask = _ASK[adaptation.enrol_with]
-        if seconds is None or file.exists():
+        if seconds is None or is_there(file):
             self.profile = Profile.load(file)
             self.profile.check(bundle)
         elif not file.absolute().parent.is_dir():
-            raise ConfigError(f"the folder of {file} does not exist: make it first")
+            with writing(file):
+                file.lstat()  # fails, and so says what is wrong with the folder
 
     def begin(self, stream: EmotionStream, tell: Callable[[str], None]) -> None:
         """Start to listen, if that was asked for."""

@@ -94,6 +94,7 @@ class LiveSession(ClosedOnExit):
         words = _words(options.transcript, wanted.replay)
         self.sources: Sequence[LiveSource] = make_sources(replace(wanted, transcript=words))
         self.recording: Recording | None = None
+        self._recording_told = False
         self._tell = tell
         self._stack = ExitStack()
         try:
@@ -115,6 +116,7 @@ class LiveSession(ClosedOnExit):
         for decision in self._stream:
             if self.recording is not None:
                 self.recording.note(decision)
+                self._tell_of_recording()
             self._person.look(self._tell)
             yield decision
         self._person.end(self._tell)
@@ -125,9 +127,28 @@ class LiveSession(ClosedOnExit):
     def close(self) -> None:
         """Stop the sources and finish what is recorded; a second call does nothing."""
         self._stack.close()
-        if self.recording is not None and self.recording.error is not None:
-            self._tell(self.recording.error)
-            self.recording = None
+        self._tell_of_recording()
+
+    def __exit__(self, *raised: object) -> None:
+        """Close.
+
+        Raises:
+            ConfigError: if what was to be recorded could not be, and nothing else went wrong.
+        """
+        self.close()
+        if (
+            raised[:1] == (None,)
+            and self.recording is not None
+            and self.recording.error is not None
+        ):
+            raise ConfigError(self.recording.error)
+
+    def _tell_of_recording(self) -> None:
+        """Say once that the recording stopped."""
+        error = None if self.recording is None else self.recording.error
+        if error is not None and not self._recording_told:
+            self._recording_told = True
+            self._tell(error)
 
     def _begin(
         self,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_ser.errors import ConfigError, EngineError
-from edge_ser.files import default_cache_folder, is_unfinished, write_atomically
+from edge_ser.files import default_cache_folder, is_unfinished, make_folder, write_atomically
 
 _LOG = logging.getLogger(__name__)
 _RECORD_VERSION: Final = 1
@@ -134,13 +134,11 @@ class EngineCache:
         }
         head = json.dumps(record, sort_keys=True).encode() + b"\n"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self.folder, mode=0o700)
             write_atomically(path, head + blob)
-        except (OSError, ConfigError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
+        except ConfigError as error:
             raise EngineError(
-                f"{self.folder}: the engine cache cannot be written: {reason}; "
-                "set EDGE_SER_CACHE to a folder that can"
+                f"the engine cache: {error}; EDGE_SER_CACHE names another folder"
             ) from error
         return _parse_record(path, head)
 

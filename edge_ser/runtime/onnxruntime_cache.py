@@ -19,8 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from edge_ser.errors import EngineError
-from edge_ser.files import WRITING, beside, clear_leftovers, file_sha256
+from edge_ser.errors import ConfigError, EngineError
+from edge_ser.files import WRITING, beside, clear_leftovers, file_sha256, make_folder
 from edge_ser.runtime.engine_cache import EngineCache, EngineKey
 from edge_ser.runtime.onnxruntime_sessions import Graph, onnxruntime, open_graph
 
@@ -74,13 +74,13 @@ def cached_graph(
         return open_graph(path, threads=threads)
     written = beside(engines.folder / stem, WRITING)
     try:
-        engines.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(engines.folder, mode=0o700)
         clear_leftovers(engines.folder / stem)
         session = open_graph(path, threads=threads, write_to=written)
         written.replace(_named(stem, written))
         _drop_oldest(engines)
         return session
-    except (EngineError, OSError) as error:
+    except (ConfigError, EngineError, OSError) as error:
         _LOG.warning("%s: the optimised graph is not kept: %s", path, error)
     finally:
         with suppress(OSError):

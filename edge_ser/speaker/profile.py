@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
-from edge_ser.files import address_advice, write_atomically
+from edge_ser.files import address_advice, is_there, write_atomically
 from edge_ser.speaker.adaptation import RunningStatistics, SpeakerMap
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Profile:
             ConfigError: if the file cannot be written, or would replace something else.
         """
         target = Path(path)
-        if target.exists():
+        if is_there(target):
             _read(target)
         document = {
             "kind": _KIND,

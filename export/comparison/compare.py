@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from edge_ser.export.data.clip_set import ClipFeatures, graph_samples
 from edge_ser.export.precision.probe import probe_inputs
 from edge_ser.export.trials.answers import Predictions, clip_answers
 from edge_ser.export.variants.variant import Variant, bundle_of
+from edge_ser.files import temporary_folder
 from edge_ser.runtime.bundle_sessions import open_graphs
 from edge_ser.runtime.session import Session, Tensor
 from edge_ser.runtime.shape_profiles import graph_shapes
@@ -119,7 +119,7 @@ def compare(
         raise ConfigError("name at least one backend and one precision to compare")
     tell = progress or (lambda *_: None)
     with ExitStack() as stack:
-        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-ser-")))
+        folder = keep or stack.enter_context(temporary_folder())
         reports = [VariantReport(v) for v in variants]
         running: list[tuple[VariantReport, Sessions]] = []
         for index, report in enumerate(reports):

@@ -47,8 +47,7 @@ class FeatureCache:
         """Use `folder` for features made with `settings` (anything that JSON can hold)."""
         canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"), allow_nan=False)
         self._folder = folder / hashlib.sha256(canonical.encode()).hexdigest()[:24]
-        self._folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._folder / "settings.json", canonical.encode())
+        write_atomically(self._folder / "settings.json", canonical.encode(), parents=True)
 
     def path(self, key: str) -> Path:
         """Where the feature of a content hash lies."""
@@ -64,10 +63,9 @@ class FeatureCache:
     def put(self, key: str, feature: Array) -> None:
         """Store a feature, atomically."""
         path = self.path(key)
-        path.parent.mkdir(exist_ok=True)
         buffer = io.BytesIO()
         np.save(buffer, feature, allow_pickle=False)
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, buffer.getvalue(), parents=True)
 
     def features(
         self,

@@ -69,12 +69,11 @@ def write_clip(folder: Path, clip: ClipFeatures) -> Path:
         raise ConfigError(f"{clip.name!r} is no plain name of a clip")
     if {"label", "speaker"} & set(clip.tensors):
         raise ConfigError("a tensor of a clip cannot be called 'label' or 'speaker'")
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{clip.name}.npz"
     fields: dict[str, Any] = {**clip.tensors, "label": clip.label, "speaker": clip.speaker}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **fields)
-    write_atomically(target, buffer.getvalue())
+    write_atomically(target, buffer.getvalue(), parents=True)
     return target
 
 

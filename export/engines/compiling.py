@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge_ser.bundles.loading import Bundle
 from edge_ser.bundles.schema import GraphName
 from edge_ser.errors import ConfigError, EngineError, MissingExtraError
 from edge_ser.export.precision.difference import milliseconds
 from edge_ser.export.variants.typed_bundle import TypedBundle
+from edge_ser.files import temporary_folder
 from edge_ser.runtime.engine_cache import EngineCache, EngineKey
 from edge_ser.runtime.shape_profiles import graph_shapes
 from edge_ser.runtime.tensorrt.api import TensorRt, TensorRtBackend
@@ -176,8 +175,8 @@ def _time(
     if capability is None or target not in (capability, HARDWARE_COMPATIBLE):
         return None
     entry = bundle.manifest.graphs[name]
-    with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
-        path = Path(folder) / f"{name}.onnx"
+    with temporary_folder() as folder:
+        path = folder / f"{name}.onnx"
         path.write_bytes(typed.contents[name])
         shapes = graph_shapes(bundle.manifest, name)
         session = TensorRtSession(path, entry.inputs, entry.outputs, shapes, api=api, cache=cache)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from edge_ser.errors import ConfigError, MissingExtraError
+from edge_ser.errors import MissingExtraError
 from edge_ser.export.evaluation.tables import Interval, RunScores, markdown
-from edge_ser.files import write_atomically
+from edge_ser.files import make_folder, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,10 +40,7 @@ def write_report(scored: RunScores, folder: Path) -> list[Path]:
         from matplotlib.figure import Figure  # noqa: F401
     except ImportError:
         raise MissingExtraError("Drawing scores", "report") from None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"cannot make the folder {folder}: {error.strerror}") from error
+    make_folder(folder)
     content = {
         "scores.md": markdown(scored).encode(),
         "scores.json": json.dumps(scored.to_dict(), indent=2).encode() + b"\n",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from edge_ser.errors import EngineError
+from edge_ser.files import temporary_folder
 from edge_ser.runtime.onnxruntime_sessions import open_graph
 
 FLOAT: Final = TensorProto.FLOAT
@@ -65,8 +65,8 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         EngineError: ONNX Runtime cannot load the graph.
     """
-    with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
-        target = Path(folder) / "basic.onnx"
+    with temporary_folder() as folder:
+        target = folder / "basic.onnx"
         name = f"graph {model.graph.name!r}"
         open_graph(model.SerializeToString(), name, optimise="basic", write_to=target)
         folded = onnx.load_model(str(target))

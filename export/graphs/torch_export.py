@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_ser.errors import ConfigError, EngineError
-from edge_ser.files import write_atomically
+from edge_ser.files import temporary_folder, write_atomically
 from edge_ser.runtime.onnxruntime_sessions import open_graph
 
 OPSET: Final = 18
@@ -88,8 +87,8 @@ def export_onnx(
     model = _convert(module, example, list(outputs), dynamic, opset)
     _clean(model, dynamic)
     content = model.SerializeToString()
-    with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
-        temporary = Path(folder) / path.name
+    with temporary_folder() as folder:
+        temporary = folder / path.name
         temporary.write_bytes(content)
         try:
             onnx.checker.check_model(str(temporary), full_check=True)
@@ -97,8 +96,7 @@ def export_onnx(
             raise EngineError(f"the graph exported to {path} is refused: {error}") from error
         parity = compare_with_torch(module, temporary, [example, *more_examples], list(outputs))
         _require(parity, tolerance, f"the graph exported to {path}", "its torch module")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, content)
+    write_atomically(path, content, parents=True)
     return parity
 
 

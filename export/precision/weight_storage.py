@@ -7,7 +7,6 @@ in the file: computing stays float32. `quantize_dynamic` also changes how matric
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_ser.errors import EngineError
 from edge_ser.export.graphs.onnx_graph import load_model
 from edge_ser.export.precision.int8.embeddings import to_int8_embeddings
-from edge_ser.files import write_atomically
+from edge_ser.files import temporary_folder, write_atomically
 from edge_ser.runtime.onnxruntime_sessions import onnxruntime
 
 _SMALLEST: Final = 256
@@ -88,10 +87,10 @@ def quantize_dynamic(
         EngineError: if the graph cannot be read or quantised.
     """
     quantization = onnxruntime("quantization")
-    with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
-        tables = Path(folder) / "tables.onnx"
+    with temporary_folder() as folder:
+        tables = folder / "tables.onnx"
         _save(to_int8_embeddings(load_model(source)), tables)
-        matrices = Path(folder) / "matrices.onnx"
+        matrices = folder / "matrices.onnx"
         root = logging.getLogger()
         level = root.level
         try:
@@ -116,5 +115,4 @@ def quantize_dynamic(
 
 
 def _save(model: onnx.ModelProto, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(target, model.SerializeToString())
+    write_atomically(target, model.SerializeToString(), parents=True)

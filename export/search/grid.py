@@ -30,7 +30,7 @@ from edge_ser.export.training.fit import average_predictions
 from edge_ser.export.training.prediction import predict
 from edge_ser.export.training.run import fit_part
 from edge_ser.export.training.run_data import RunData, load_run_data
-from edge_ser.files import write_atomically
+from edge_ser.files import make_folder, write_atomically
 
 SEARCH: Final = "search_config.json"
 RESULT: Final = "result.json"
@@ -197,8 +197,7 @@ def read_job(folder: Path) -> JobResult | None:
 
 def write_job(folder: Path, result: JobResult) -> None:
     """Write a job's result, atomically: it is never done again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / RESULT, json.dumps(result.__dict__).encode())
+    write_atomically(folder / RESULT, json.dumps(result.__dict__).encode(), parents=True)
 
 
 def guard_search(output: Path, search: Search) -> None:
@@ -212,7 +211,7 @@ def guard_search(output: Path, search: Search) -> None:
         "points": [point.config.model_dump(mode="json") for point in search.points],
     }
     text = json.dumps(document, indent=1)
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     file = output / SEARCH
     try:
         same = not file.is_file() or json.loads(file.read_text("utf-8")) == json.loads(text)

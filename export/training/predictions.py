@@ -72,8 +72,7 @@ def write_fold(path: Path, result: FoldResult) -> None:
         "subsets": {name: _rounded(rows) for name, rows in result.subsets.items()},
         "notes": result.notes,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(document).encode())
+    write_atomically(path, json.dumps(document).encode(), parents=True)
 
 
 def read_fold(path: Path) -> FoldResult:

@@ -28,7 +28,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from edge_ser.errors import ConfigError
 from edge_ser.export.training.whole_checkpoints import WholeCheckpoints
-from edge_ser.files import write_atomically
+from edge_ser.files import make_folder, write_atomically, writing
 
 LAST: Final = "last.ckpt"
 """The whole state of a run, as it was last written."""
@@ -96,7 +96,7 @@ def train(
     best: ModelCheckpoint | None = None
     last: Path | None = None
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         callbacks.append(_recent(folder, loop.checkpoint_minutes))
         last = folder / LAST if (folder / LAST).is_file() else None
         if loop.monitor is not None:
@@ -133,13 +133,15 @@ def train(
             # Lightning fetches the first batch before it tells the sampler which epoch it is.
             done = torch.load(last, map_location="cpu", weights_only=True)["epoch"]
             order.set_epoch(int(done) + 1)
-        trainer.fit(
-            task,
-            training,
-            validation,
-            ckpt_path=None if last is None else str(last),
-            weights_only=True,
-        )
+        # All data are in memory: what the system refuses are checkpoints and logs.
+        with writing(logs or folder or Path()):
+            trainer.fit(
+                task,
+                training,
+                validation,
+                ckpt_path=None if last is None else str(last),
+                weights_only=True,
+            )
     if best is not None:
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         task.load_state_dict(state["state_dict"])
@@ -157,12 +159,13 @@ def claim(folder: Path, configuration: str) -> None:
         ConfigError: if the folder holds a run with another configuration.
     """
     file = folder / "config.json"
-    if file.is_file() and file.read_text(encoding="utf-8") != configuration:
+    with writing(file):
+        other = file.is_file() and file.read_text(encoding="utf-8") != configuration
+    if other:
         raise ConfigError(
             f"{folder} holds a run with another configuration; choose a new folder, or remove it"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, configuration.encode())
+    write_atomically(file, configuration.encode(), parents=True)
 
 
 @contextmanager

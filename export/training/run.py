@@ -30,7 +30,7 @@ from edge_ser.export.training.predictions import FoldResult, RunResult, read_fol
 from edge_ser.export.training.resumable import fixed_threads
 from edge_ser.export.training.run_data import RunData, load_run_data
 from edge_ser.export.training.speech.tuned import with_tuned_speech
-from edge_ser.files import write_atomically
+from edge_ser.files import make_folder, write_atomically
 
 PREDICTIONS = "predictions.json"
 CONFIG = "config.json"
@@ -131,7 +131,7 @@ def guard_configuration(output: Path, config: TrainingConfig) -> None:
     Configurations are compared by their values: one that was written before a field existed is the
     same as one that holds the field's default.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     if (output / CONFIG).is_file():
         if read_configuration(output) != config:
             raise ConfigError(

@@ -27,5 +27,4 @@ class WholeCheckpoints(TorchCheckpointIO):
             raise TypeError("a checkpoint on this machine has no storage options")
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(Path(path), content.getvalue())
+        write_atomically(Path(path), content.getvalue(), parents=True)

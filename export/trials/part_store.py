@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_ser.errors import ConfigError
-from edge_ser.files import write_atomically
+from edge_ser.files import make_folder, write_atomically
 
 Arrays = dict[str, npt.NDArray[Any]]
 Key = Mapping[str, Any]
@@ -37,13 +36,7 @@ class PartStore:
         self._folder = folder
         self._memory: dict[str, Arrays] = {}
         if folder is not None:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise ConfigError(
-                    f"{folder} cannot hold interrupted measurements: {error.strerror}; "
-                    "name another folder"
-                ) from error
+            make_folder(folder)
 
     def get(self, key: Key) -> Arrays | None:
         """The part of a key, or None if it is not there."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
@@ -15,6 +14,7 @@ from edge_ser import __version__
 from edge_ser.bundles.loading import Bundle
 from edge_ser.bundles.schema import GraphName
 from edge_ser.export.variants.variant import Variant, bundle_of, check_precision
+from edge_ser.files import temporary_folder
 from edge_ser.frontends.video import FaceFrontend
 from edge_ser.runtime.backend import check_backend
 from edge_ser.runtime.bundle_sessions import open_graphs
@@ -84,7 +84,7 @@ class VariantSessions(ClosedOnExit):
         return open_graphs(derived, self.variant.backend, self._stack, passing=True)
 
     def _written(self) -> Bundle:
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-ser-")))
+        folder = self._stack.enter_context(temporary_folder())
         derived, _ = bundle_of(self.bundle, self.variant, folder / "bundle", self._int8_clips)
         return derived
 

@@ -97,8 +97,7 @@ def command(
             cache=runs / "cache",
             console=Console(stderr=True, highlight=False),
         )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(output, document(results).encode())
+    write_atomically(output, document(results).encode(), parents=True)
 
 
 if __name__ == "__main__":

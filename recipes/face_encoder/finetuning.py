@@ -279,8 +279,7 @@ def command(
         held_out = FaceBatches(parts[1], EMOTIONS, batch_size=64)
         encoder = finetune_face(encoder, training, held_out, output, config)
     report = json.dumps(score_faces(encoder, test), indent=2)
-    output.mkdir(parents=True, exist_ok=True)
-    write_atomically(output / "scores.json", (report + "\n").encode())
+    write_atomically(output / "scores.json", (report + "\n").encode(), parents=True)
     _log.info(report)
 
 

@@ -65,7 +65,6 @@ def make_shard(stream: int, index: int) -> Frames:
 
 def load_corpus(folder: Path, stream: int, shards: int) -> Frames:
     """The first `shards` shards of a stream: read from `folder`, or made and kept there."""
-    folder.mkdir(parents=True, exist_ok=True)
     parts: list[Frames] = []
     for index in range(shards):
         path = folder / f"{stream}-{index:03}.npz"
@@ -73,7 +72,7 @@ def load_corpus(folder: Path, stream: int, shards: int) -> Frames:
             made = make_shard(stream, index)
             buffer = io.BytesIO()
             np.savez(buffer, features=made.features, f0_hz=made.f0_hz, lengths=made.lengths)
-            write_atomically(path, buffer.getvalue())
+            write_atomically(path, buffer.getvalue(), parents=True)
         with np.load(path, allow_pickle=False) as stored:
             parts.append(Frames(stored["features"], stored["f0_hz"], stored["lengths"]))
     return Frames(

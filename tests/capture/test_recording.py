@@ -77,7 +77,7 @@ def test_an_earlier_recording_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ConfigError, match="cannot record"):
+    with pytest.raises(ConfigError, match="a part of its path is a file"):
         Recording(SinkLog(), tmp_path / "file" / "session")
 
 

@@ -9,10 +9,8 @@ VNNI). So they are measured.
 from __future__ import annotations
 
 import statistics
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 import onnx
@@ -30,6 +28,7 @@ from edge_ser.export.precision.int8.sensitivity import (
 )
 from edge_ser.export.precision.lint.rules import Target
 from edge_ser.export.precision.weight_storage import quantize_dynamic
+from edge_ser.files import temporary_folder
 
 _WORTHWHILE: Final = 1.05
 """An int8 form must be this much faster than float, or the graph stays float."""
@@ -205,8 +204,8 @@ class _Choice:
             return None
         if left is None:
             left = [n for n, kind in kinds.items() if kind == "Conv"]
-        with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
-            source, result = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        with temporary_folder() as folder:
+            source, result = folder / "float.onnx", folder / "int8.onnx"
             onnx.save(model, str(source))
             matmuls = {n.name for n in model.graph.node if n.op_type == "MatMul"}
             quantize_dynamic(source, result, exclude=sorted(matmuls - set(products)))

@@ -216,3 +216,13 @@ def test_what_is_no_report_is_not_read(tmp_path: Path) -> None:
             read_report(file)
     with pytest.raises(ConfigError, match="cannot read"):
         read_report(tmp_path)
+
+
+def test_a_page_may_have_a_long_name(bundle: Path, tmp_path: Path, quick: list[str]) -> None:
+    page = tmp_path / f"{'p' * 250}.html"
+    make_report(_request(bundle, page))
+    assert sorted(tmp_path.iterdir()) == [page, page.with_suffix(".json")]
+    quick.clear()
+    with pytest.raises(ConfigError, match="choose a shorter name"):
+        make_report(_request(bundle, tmp_path / f"{'p' * 251}.htm"))  # .json is too long
+    assert quick == []
