@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 
 from edge_ser.capture.sources import DeviceLostError, LiveSource, Sink
 from edge_ser.clock import monotonic_samples
+from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError, ConfigError
 from edge_ser.files import LIVE_SCHEMES, without_password
 from edge_ser.media.audio_track import frame_to_mono
 from edge_ser.media.clip import PictureSampler, check_positive
-from edge_ser.media.container import configure_decoder
+from edge_ser.media.container import configure_decoder, start_of
 from edge_ser.media.packets import TICKS_A_SAMPLE, in_ticks
 from edge_ser.media.video_track import believable_aspect, upright_rgb
 
@@ -20,11 +21,22 @@ from edge_ser.media.video_track import believable_aspect, upright_rgb
 _PROTOCOLS: Final = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto,srt"
 
 # FFmpeg may buffer whole seconds unless it is told not to.
-_LOW_DELAY: Final = {"fflags": "nobuffer", "rtsp_transport": "tcp", "analyzeduration": "1000000"}
+_LOW_DELAY: Final = {"fflags": "nobuffer", "analyzeduration": "1000000"}
+_TCP: Final = {"rtsp_transport": "tcp"}
+
+_MICROSECONDS: Final = 1_000_000
+
+# Headers tell durations that are a little too long.
+_NEARLY_ALL: Final = 0.9
+
+# A clock that jumps further than this many samples is broken, and nothing to wait for.
+_LONGEST_WAIT: Final = 10 * SAMPLE_RATE
 
 
 class NetworkSource(LiveSource):
     """Delivers the sound and the pictures of an address; a lost connection is made again.
+
+    What has an end (a file on a server) is delivered as fast as it plays, and ends the source.
 
     Sender and receiver have different clocks. A packet cannot arrive before it was sent, so the
     quickest packet since the connection was made tells the shift between the two best.
@@ -47,7 +59,7 @@ class NetworkSource(LiveSource):
             address: for instance ``rtsp://user:password@camera/stream``.
             frames_per_second: pictures a second that are delivered at most.
             maximum_side: pictures whose longer side has more pixels are shrunk to it.
-            reconnect: whether a stream that ends or breaks is opened again.
+            reconnect: whether a stream that ends too early, or breaks, is opened again.
             timeout: seconds without an answer after which the connection is lost.
             now: the clock of the capture times.
             first_retry: seconds until a lost connection is made again.
@@ -75,24 +87,15 @@ class NetworkSource(LiveSource):
         self._packets: Iterator[Any] = iter(())
         self._sampler = PictureSampler(frames_per_second)
         self._shift: int | None = None
+        self._duration = 0
+        self._reached = 0
 
     def _open(self) -> None:
-        import av
-
-        options = {"protocol_whitelist": _PROTOCOLS, **_LOW_DELAY}
-        try:
-            container = av.open(
-                self._address,
-                container_options=options,
-                timeout=self._timeout,
-                metadata_errors="replace",
-            )
-        except (av.FFmpegError, OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise CaptureError(
-                f"{self._shown} cannot be opened ({reason}): check the address, the network and "
-                "the password"
-            ) from error
+        container = self._connected(_LOW_DELAY)
+        if container.duration:
+            # What low delay leaves out, to be as late as the connection only, may be all of a file.
+            container.close()
+            container = self._connected({})
         streams = [
             s
             for s in (container.streams.best("audio"), container.streams.best("video"))
@@ -107,6 +110,26 @@ class NetworkSource(LiveSource):
         self._packets = container.demux(streams)
         self._sampler = PictureSampler(self._frames_per_second)
         self._shift = None
+        self._duration = (container.duration or 0) * SAMPLE_RATE // _MICROSECONDS
+        self._begin = start_of(streams[0]) // TICKS_A_SAMPLE
+        self._reached = 0
+
+    def _connected(self, options: dict[str, str]) -> Any:
+        import av
+
+        try:
+            return av.open(
+                self._address,
+                container_options={"protocol_whitelist": _PROTOCOLS, **_TCP, **options},
+                timeout=self._timeout,
+                metadata_errors="replace",
+            )
+        except (av.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise CaptureError(
+                f"{self._shown} cannot be opened ({reason}): check the address, the network and "
+                "the password"
+            ) from error
 
     def _deliver(self, sink: Sink) -> bool:
         import av
@@ -116,6 +139,12 @@ class NetworkSource(LiveSource):
         except av.FFmpegError as error:
             packet, broken = None, f"the connection broke ({error.strerror})"
         if packet is None:
+            if self._has_ended:
+                return False
+            if self._duration > 0 and self._reached == 0:
+                raise CaptureError(
+                    f"its server gives no part of this file ({broken}): download it first"
+                )
             if self._reconnect:
                 raise DeviceLostError(broken)
             self._note(error=broken)
@@ -128,6 +157,7 @@ class NetworkSource(LiveSource):
         for frame in frames:
             ticks = in_ticks(frame.pts, packet.stream.time_base)
             sent = None if ticks is None else ticks // TICKS_A_SAMPLE
+            self._wait_for(sent)
             time = self._capture_time(sent)
             if packet.stream.type == "audio":
                 mono = frame_to_mono(frame)
@@ -139,6 +169,20 @@ class NetworkSource(LiveSource):
             else:
                 self._count(pictures_unwanted=1)
         return True
+
+    @property
+    def _has_ended(self) -> bool:
+        """Whether so much of what has an end came that no broken connection cut it off."""
+        return self._duration > 0 and self._reached >= _NEARLY_ALL * self._duration
+
+    def _wait_for(self, sent: int | None) -> None:
+        """Wait until what has an end, and comes as fast as the network can, would be played."""
+        if self._duration <= 0 or sent is None:
+            return
+        self._reached = max(self._reached, sent - self._begin)
+        early = 0 if self._shift is None else sent + self._shift - self._now()
+        if 0 < early <= _LONGEST_WAIT:
+            self._stopping.wait(early / SAMPLE_RATE)
 
     def _capture_time(self, sent: int | None) -> int:
         """Turn a time of the sender's clock into one of this machine's; None is now."""

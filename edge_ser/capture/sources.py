@@ -217,6 +217,8 @@ class LiveSource(ABC):
                     self._close()
                     if not self._open_again():
                         break
+        except CaptureError as error:
+            self._note(state="failed", error=str(error))
         except Exception as error:
             # A thread has nobody to raise to: the state tells, and the log has the traceback.
             self._note(state="failed", error=f"{type(error).__name__}: {error}")
