@@ -3,12 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
 #include "base/options.h"
 #include "base/samples.h"
+#include "features/polyphase.h"
 #include "simd/simd.h"
 
 namespace edge_ser {
@@ -29,7 +29,7 @@ struct ResamplerOptions {
     visit("pass_band", o.pass_band,
           "frequencies up to this part of the lower of the two Nyquist frequencies pass unchanged; "
           "those above that Nyquist frequency are stopped. 0.5 to 0.98; more costs time and delay");
-    visit("stop_band_db", o.stop_band_db, "attenuation that is designed for, 40 to 120 dB");
+    visit("stop_band_db", o.stop_band_db, "attenuation that is designed for, 40 to 140 dB");
   }
 };
 
@@ -37,9 +37,12 @@ struct ResamplerOptions {
 /// input at time n / target_rate, and a clip of n samples gives ceil(n target / source). The input
 /// is zero before it begins and after it ends. Equal rates pass the samples through.
 ///
-/// Kaiser's window (J. Kaiser, "Nonrecursive digital filter design using the I0-sinh window
-/// function", 1974). A ratio with more than 1024 phases interpolates between stored ones.
-/// Nothing is allocated after construction; counters have 64 bits. One thread at a time.
+/// Two stages meet at one and a half times the lower rate: a sharp one between that and the lower
+/// rate, of two or three phases, and one between that and the higher rate, which has an octave to
+/// fall in and so is short. Sharpness then costs taps at a low rate, and no bank of taps is larger
+/// than the first cache. Kaiser's window (J. Kaiser, "Nonrecursive digital filter design using the
+/// I0-sinh window function", 1974). Nothing is allocated after construction; counters have 64 bits.
+/// One thread at a time.
 class Resampler {
  public:
   using Options = ResamplerOptions;
@@ -65,23 +68,15 @@ class Resampler {
   std::size_t compute(std::span<const float> samples, std::span<float> out) const;
 
  private:
-  struct Filter;
-
   void check(std::size_t outputs, std::span<float> out) const;
-  /// Number of outputs whose time lies before input sample `end`.
-  std::uint64_t outputs_before(std::uint64_t end) const;
+  /// Index behind the last output that samples before `end` make computable.
+  std::uint64_t outputs_until(std::uint64_t end) const;
   std::size_t take(const float* samples, std::size_t count);
-  std::size_t emit_until(std::uint64_t end_output, float* out);
-  float output() const;
+  std::size_t emit(std::span<float> out);
 
   Options options_;
   const SimdOps* ops_;
-  std::shared_ptr<const Filter> filter_;
-  std::vector<float> buffer_;
-  std::size_t filled_ = 0;
-  std::uint64_t base_ = 0;      ///< filter position (see take) of the first buffered value
-  std::uint64_t position_ = 0;  ///< whole input samples before the next output
-  std::uint64_t phase_ = 0;     ///< and the rest, in 1 / up
+  std::vector<PolyphaseStage> stages_;  ///< none for equal rates, otherwise one or two
   std::uint64_t received_ = 0;
   std::uint64_t emitted_ = 0;
   bool finished_ = false;

@@ -203,6 +203,8 @@ constexpr SimdOps operations(SimdLevel level) {
       .apply_bands = apply_bands,
       .scaled_log = scaled_log,
       .multiply = multiply,
+      .filter_rows = filter_rows,
+      .filter_mirrored = filter_mirrored,
       .spectral_sums = spectral_sums,
   };
 }

@@ -18,6 +18,14 @@ enum class SimdLevel { scalar, neon, x86_v2, x86_v3 };
 /// their end, so that a loop may finish with a whole vector.
 inline constexpr std::size_t kSimdSlack = 16;
 
+/// Outputs that a filter computes at once.
+inline constexpr std::size_t kFilterRows = 8;
+
+/// Eight taps of each of them. Aligned so that no vector straddles two cache lines.
+struct alignas(64) FilterBlock {
+  float taps[kFilterRows][8];
+};
+
 /// One Stockham pass: radix, number of butterflies per group (n / radix), stride of a group, and
 /// the twiddles, row j - 1 of `count` values for output j >= 1.
 struct FftPass {
@@ -98,6 +106,14 @@ struct SimdOps {
   /// out[c] = sum over r of in[r] * matrix[r * stride + c]; stride is a multiple of 8.
   void (*multiply)(const float* matrix, std::size_t rows, std::size_t stride, const float* in,
                    float* out);
+  /// out[i] = sum over k in [0, 8 count) of in[k] * blocks[k / 8].taps[i][k % 8], for 8 rows.
+  /// `count` is even and not 0.
+  void (*filter_rows)(const FilterBlock* blocks, std::size_t count, const float* in, float* out);
+  /// The same for rows that mirror one another: out[i] = even + odd and out[7 - i] = even - odd,
+  /// with even = sum over k in [0, 8 count) of (left[k] + right[-k]) * blocks[k / 8].taps[2 i][k %
+  /// 8], and odd = that of (left[k] - right[-k]) * blocks[k / 8].taps[2 i + 1][k % 8].
+  void (*filter_mirrored)(const FilterBlock* blocks, std::size_t count, const float* left,
+                          const float* right, float* out);
   /// `magnitude` becomes the new previous magnitude.
   SpectralSums (*spectral_sums)(const float* power, std::size_t count, float* magnitude);
 };

@@ -160,3 +160,33 @@ TEST_CASE("spectral sums: power, first moment, rise of the magnitude") {
     }
   });
 }
+
+TEST_CASE("eight rows of a filter, plain and mirrored, are the sums that they say") {
+  at_every_level([](const SimdOps& simd) {
+    for (const std::size_t count : {1, 2, 5}) {
+      CAPTURE(count);
+      const std::vector<float> in = noise(16 * count), of_taps = noise(64 * count, 0.1f);
+      std::vector<edge_ser::FilterBlock> blocks(count);
+      for (std::size_t k = 0; k < 64 * count; ++k)
+        blocks[k / 64].taps[k / 8 % 8][k % 8] = of_taps[k];
+      double plain[8] = {}, even[8] = {}, odd[8] = {};
+      for (std::size_t k = 0; k < 8 * count; ++k) {
+        const double left = static_cast<double>(in[k]);
+        const double right = static_cast<double>(in[16 * count - 1 - k]);
+        for (std::size_t i = 0; i < 8; ++i) {
+          const double tap = static_cast<double>(blocks[k / 8].taps[i][k % 8]);
+          plain[i] += left * tap;
+          (i % 2 == 0 ? even : odd)[i / 2] += (i % 2 == 0 ? left + right : left - right) * tap;
+        }
+      }
+      float rows[8], mirrored[8];
+      simd.filter_rows(blocks.data(), count, in.data(), rows);
+      simd.filter_mirrored(blocks.data(), count, in.data(), in.data() + 16 * count - 1, mirrored);
+      for (std::size_t i = 0; i < 8; ++i) {
+        CHECK(static_cast<double>(rows[i]) == doctest::Approx(plain[i]).epsilon(1e-5));
+        const double both = i < 4 ? even[i] + odd[i] : even[7 - i] - odd[7 - i];
+        CHECK(std::abs(static_cast<double>(mirrored[i]) - both) < 1e-4);
+      }
+    }
+  });
+}

@@ -10,6 +10,7 @@ namespace {
 // clang-format off: the order matters
 #include "simd/vector.h"
 #include "simd/fft_loops.h"
+#include "simd/filter_loops.h"
 #include "simd/frame_loops.h"
 // clang-format on
 }  // namespace
