@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from fixtures.bundle_factory import make_bundle, with_adaptation
+from fixtures.manifest_factory import make_config
 from fixtures.run_factory import make_run
 
 from edge_ser import EdgeRecognizer
@@ -164,6 +165,14 @@ def _run_folder(material: Material) -> Write:
     return lambda at: claim(at, "{}")
 
 
+def _training(material: Material) -> Write:
+    from edge_ser.export.training.config import load_config
+    from edge_ser.export.training.run import guard_configuration
+
+    config = load_config(make_config(material.bundle.parent / "config.yaml"))
+    return lambda at: guard_configuration(at, config)
+
+
 def _checkpoint(material: Material) -> Write:
     from edge_ser.export.training.whole_checkpoints import WholeCheckpoints
 
@@ -194,6 +203,7 @@ WRITERS = {
     "features": Writer(_features, folder=True),
     "a set of clips": Writer(_clip_set, folder=True),
     "a run": Writer(_run_folder, folder=True),
+    "a training": Writer(_training, folder=True),
     "a checkpoint": Writer(_checkpoint, ".ckpt"),
     "a job of a search": Writer(_job, folder=True),
 }

@@ -171,18 +171,24 @@ class EngineCache:
 
         Returns:
             how many files went, and their bytes.
+
+        Raises:
+            EngineError: the system refuses.
         """
         count = size = 0
-        if not self.folder.is_dir():
-            return 0, 0
-        for path in sorted(self.folder.iterdir()):
-            names = (_ENGINE_FILE, _GRAPH_FILE)
-            ours = is_unfinished(path) or any(name.fullmatch(path.name) for name in names)
-            if not ours or not path.is_file():
-                continue
-            size += path.stat().st_size
-            path.unlink(missing_ok=True)
-            count += 1
+        names = (_ENGINE_FILE, _GRAPH_FILE)
+        try:
+            for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
+                ours = is_unfinished(path) or any(name.fullmatch(path.name) for name in names)
+                if not ours or not path.is_file():
+                    continue
+                size += path.stat().st_size
+                path.unlink(missing_ok=True)
+                count += 1
+        except OSError as error:
+            raise EngineError(
+                f"{error.filename} cannot be deleted: {error.strerror}; change its permissions"
+            ) from error
         return count, size
 
     @staticmethod

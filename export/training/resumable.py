@@ -8,6 +8,7 @@ the configuration's.
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -134,7 +135,7 @@ def train(
             done = torch.load(last, map_location="cpu", weights_only=True)["epoch"]
             order.set_epoch(int(done) + 1)
         # All data are in memory: what the system refuses are checkpoints and logs.
-        with writing(logs or folder or Path()):
+        with writing(logs or folder or Path()), _told_once():
             trainer.fit(
                 task,
                 training,
@@ -146,6 +147,22 @@ def train(
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         task.load_state_dict(state["state_dict"])
     return trainer
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """What the system refuses TensorBoard's thread is raised in ours, and not printed as well."""
+    before = threading.excepthook
+
+    def told(failed: threading.ExceptHookArgs) -> None:
+        if not isinstance(failed.exc_value, OSError):
+            before(failed)
+
+    threading.excepthook = told
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def claim(folder: Path, configuration: str) -> None:

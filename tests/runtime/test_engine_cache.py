@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fixtures.refusing_places import read_only
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -141,3 +142,10 @@ def test_the_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.delenv("EDGE_SER_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert default_cache_folder().name == "engines"
+
+
+def test_a_cache_that_cannot_be_emptied_is_told(cache: EngineCache) -> None:
+    cache.store(KEY, b"engine", {})
+    with read_only(cache.folder), pytest.raises(EngineError, match="cannot be deleted: Read-only"):
+        cache.clean()
+    assert cache.clean()[0] == 1

@@ -12,11 +12,13 @@ import pytest
 import torch
 
 from edge_ser.constants import Modality
+from edge_ser.errors import ConfigError
 from edge_ser.export.examples.token_augmentation import TokenAugmentation
 from edge_ser.export.models.branches import Branch
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.models.masking import clip_statistics
+from edge_ser.export.training import whole_checkpoints
 from edge_ser.export.training.config import ModalityDropout, Optimisation
 from edge_ser.export.training.examples import Clips, collate, column_statistics
 from edge_ser.export.training.fit import Fitting, average_predictions, fit
@@ -188,3 +190,19 @@ def test_averaged_predictions_are_mean_probabilities() -> None:
     logits = [torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 1.0]])]
     mean = torch.stack([x.softmax(1) for x in logits]).mean(0)
     assert torch.allclose(average_predictions(logits).softmax(1), mean)
+
+
+@pytest.mark.parametrize("logs_alone", [False, True])
+def test_a_disk_that_is_full_while_it_trains_is_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    logs_alone: bool,
+) -> None:
+    from fixtures.refusing_places import full  # a process of a test here imports this file alone
+
+    if logs_alone:
+        monkeypatch.setattr(whole_checkpoints, "write_atomically", lambda *_, **__: None)
+    with full(tmp_path), pytest.raises(ConfigError, match="make room on that disk"):
+        _train(tmp_path / "run", epochs=1, count=16)
+    assert capsys.readouterr().err == ""
