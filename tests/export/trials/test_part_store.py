@@ -46,5 +46,5 @@ def test_objects_are_not_unpickled(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot hold interrupted measurements"):
+    with pytest.raises(ConfigError, match="a part of its path is a file"):
         PartStore(tmp_path / "file" / "inside")
