@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -9,6 +10,13 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.export.examples.audio_channel import (
+    band_limited,
+    clipped,
+    opus_coded,
+    telephone,
+    with_lost_packets,
+)
 
 Samples = npt.NDArray[np.float32]
 
@@ -32,10 +40,44 @@ class AudioAugmentation(BaseModel):
     reverberation_seconds: tuple[float, float] = (0.1, 0.5)
     tilt_share: float = Field(default=0.3, ge=0, le=1)
     tilt_db_per_octave: tuple[float, float] = (-3.0, 3.0)
+    voices_share: float = Field(default=0.0, ge=0, le=1)
+    """Of what gets noise: other people speaking, where some are given, instead of a colour."""
+    clipping_share: float = Field(default=0.0, ge=0, le=1)
+    clipped_samples: tuple[float, float] = (0.002, 0.05)
+    band_share: float = Field(default=0.0, ge=0, le=1)
+    band_hz: tuple[float, float] = (3000.0, 8000.0)
+    """Upper edge."""
+    telephone_share: float = Field(default=0.0, ge=0, le=1)
+    """Of what is not band-limited already; half of it by mu-law."""
+    opus_share: float = Field(default=0.0, ge=0, le=1)
+    opus_bits_per_second: tuple[float, float] = (6000.0, 24000.0)
+    loss_share: float = Field(default=0.0, ge=0, le=1)
+    lost_packets: tuple[float, float] = (0.01, 0.15)
+
+    @classmethod
+    def of_the_world(cls) -> AudioAugmentation:
+        """All of it: what calls, kiosks, cheap microphones and crowds do to speech."""
+        return cls(
+            gain_db=(-30.0, 10.0),
+            noise_share=0.5,
+            noise_snr_db=(0.0, 30.0),
+            voices_share=0.4,
+            speed_share=0.4,
+            speed=(0.9, 1.1),
+            room_share=0.25,
+            clipping_share=0.1,
+            band_share=0.4,
+            telephone_share=0.2,
+            opus_share=0.2,
+            loss_share=0.1,
+        )
 
 
 def augment_audio(
-    samples: Samples, options: AudioAugmentation, generator: np.random.Generator
+    samples: Samples,
+    options: AudioAugmentation,
+    generator: np.random.Generator,
+    voices: Sequence[Samples] = (),
 ) -> Samples:
     """One augmented copy of a clip.
 
@@ -43,6 +85,7 @@ def augment_audio(
         samples: float32 [n], 16 kHz.
         options: what may happen.
         generator: decides what does.
+        voices: float32 [n] each, 16 kHz: who may speak in the background.
 
     Returns:
         float32, at most full scale; of another length where speed or window changed it.
@@ -57,9 +100,32 @@ def augment_audio(
     if generator.random() < options.tilt_share:
         out = _tilt(out, generator.uniform(*options.tilt_db_per_octave))
     if generator.random() < options.noise_share:
-        out = out + noise_at(out, generator.uniform(*options.noise_snr_db), generator)
+        snr_db = generator.uniform(*options.noise_snr_db)
+        if voices and generator.random() < options.voices_share:
+            out = out + voices_at(out, snr_db, voices, generator)
+        else:
+            out = out + noise_at(out, snr_db, generator)
+    if generator.random() < options.clipping_share:
+        out = clipped(out, generator.uniform(*options.clipped_samples))
+    out = _sent(out, options, generator)
     out = out * 10 ** (generator.uniform(*options.gain_db) / 20)
     return np.clip(out, -1.0, 1.0).astype(np.float32)
+
+
+def _sent(
+    samples: npt.NDArray[np.float64], options: AudioAugmentation, generator: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Through a channel: a band, a codec, lost packets."""
+    out = samples
+    if generator.random() < options.band_share:
+        out = band_limited(out, 0.0, generator.uniform(*options.band_hz))
+    elif generator.random() < options.telephone_share:
+        out = telephone(out, mu_law=bool(generator.random() < 0.5))
+    if generator.random() < options.opus_share:
+        out = opus_coded(out, int(generator.uniform(*options.opus_bits_per_second)))
+    if generator.random() < options.loss_share:
+        out = with_lost_packets(out, generator.uniform(*options.lost_packets), generator)
+    return out
 
 
 def speech_window(
@@ -120,3 +186,18 @@ def noise_at(
     noise = np.fft.irfft(spectrum * frequency ** (-colour / 2), len(samples))
     power = np.square(samples).mean() * 10 ** (-snr_db / 10)
     return np.asarray(noise * np.sqrt(power / max(np.square(noise).mean(), 1e-20)), np.float64)
+
+
+def voices_at(
+    samples: npt.NDArray[np.float64],
+    snr_db: float,
+    voices: Sequence[Samples],
+    generator: np.random.Generator,
+) -> npt.NDArray[np.float64]:
+    """One to three other people, `snr_db` below the mean power of the sound."""
+    crowd = np.zeros(len(samples))
+    for _ in range(int(generator.integers(1, 4))):
+        voice = voices[int(generator.integers(len(voices)))]
+        crowd += np.resize(np.roll(voice, int(generator.integers(len(voice)))), len(samples))
+    power = np.square(samples).mean() * 10 ** (-snr_db / 10)
+    return np.asarray(crowd * np.sqrt(power / max(np.square(crowd).mean(), 1e-20)), np.float64)
