@@ -43,6 +43,8 @@ class SpeechEncoderConfig:
         final_norm: whether a last layer norm follows (Whisper has one after its last layer).
         outputs: layers, counted from 1, whose answers stand side by side in a feature; empty for
             the last layer's alone.
+        loudest: to what the loudest value of every log-mel is shifted, so that gain, which is a
+            summand there, changes nothing; None leaves the level in.
     """
 
     mel_bands: int = 80
@@ -53,6 +55,7 @@ class SpeechEncoderConfig:
     dropout: float = 0.0
     final_norm: bool = False
     outputs: tuple[int, ...] = ()
+    loudest: float | None = None
 
     def __post_init__(self) -> None:
         if self.maximum_frames < 2 or self.maximum_frames % 2 or self.width % self.heads:
@@ -111,6 +114,8 @@ class SpeechEncoder(nn.Module):
         Returns:
             float32 [B, T / 2, width]: `width` of the module, the chosen layers side by side.
         """
+        if self.config.loudest is not None:
+            log_mel = log_mel - log_mel.amax((1, 2), keepdim=True) + self.config.loudest
         x = functional.gelu(self.conv1(log_mel))
         x = functional.gelu(self.conv2(x)).transpose(1, 2)
         x = x + self.positions[: x.shape[1]]

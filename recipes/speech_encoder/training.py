@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -61,6 +62,8 @@ COPIES: Final = 4
 READ_WEIGHT: Final = 0.3
 LAYERS: Final = (2,)
 LONGEST_FRAMES: Final = 1000
+LOUDEST: Final = 1.0
+"""Of a log-mel in Whisper's scale: that of ordinary speech at an ordinary level."""
 CONFIG: Final = CorporaTraining(
     batch_size=64,
     learning_rate=1e-4,
@@ -256,7 +259,8 @@ def answer(task: CorporaTask, log_mels: LogMels, items: Sequence[Item]) -> Answe
 
 
 def _sizes(config: CorporaTraining) -> SpeechEncoderConfig:
-    return SpeechEncoderConfig.of_layers(LAYERS, dropout=0.5 * config.dropout)
+    sizes = SpeechEncoderConfig.of_layers(LAYERS, dropout=0.5 * config.dropout)
+    return replace(sizes, loudest=LOUDEST)
 
 
 def command(

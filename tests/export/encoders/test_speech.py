@@ -191,3 +191,13 @@ def test_odd_sizes_are_refused() -> None:
     for sizes in ({"maximum_frames": 7}, {"heads": 5}):
         with pytest.raises(ConfigError):
             SpeechEncoderConfig(**sizes)
+
+
+def test_with_a_loudest_value_gain_changes_nothing() -> None:
+    torch.manual_seed(1)
+    encoder = SpeechEncoder(replace(SIZES, loudest=1.0)).eval()
+    log_mel = torch.randn(2, 80, 40)
+    louder = log_mel + torch.tensor([1.5, -0.75])[:, None, None]
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(louder), encoder(log_mel), atol=1e-5, rtol=0)
+        assert not torch.allclose(SpeechEncoder(SIZES).eval()(louder), encoder(log_mel), atol=0.1)
