@@ -83,7 +83,7 @@ def clipped(samples: Samples, share: float) -> Samples:
     if not len(samples):
         return samples
     ceiling = max(float(np.quantile(np.abs(samples), 1.0 - share)), 1e-6)
-    return np.clip(samples, -ceiling, ceiling)
+    return np.asarray(np.clip(samples, -ceiling, ceiling), np.float64)
 
 
 def with_lost_packets(

@@ -36,6 +36,11 @@ class FusionConfig(BaseModel):
     joint_dropout: float = Field(default=0.5, ge=0, lt=1)
     """Share of training examples that a hybrid fusion of several modalities decides by the sum of
     their experts, without its attention: each part has to be right without the other."""
+    joint_of_several: bool = False
+    """Whether the attention of a hybrid fusion answers only where several modalities are there."""
+    speech_head: int = Field(default=0, ge=0)
+    """How many of the first audio columns a finished `SpeechHead` reads, which is then the expert
+    of a hybrid fusion's sound; 0 trains one."""
     statistics: bool = True
     """Whether mean and deviation of the raw tokens reach the branch's summary directly."""
     loudness_statistics: bool = False
@@ -52,6 +57,10 @@ class FusionConfig(BaseModel):
             raise ValueError("the stride must be a power of two")
         if self.prosody and self.prosody > self.inputs.get("audio", 0):
             raise ValueError("there are more prosody columns than audio columns")
+        if self.speech_head and self.kind != "hybrid":
+            raise ValueError("only a hybrid fusion takes a finished speech_head")
+        if self.speech_head > self.inputs.get("audio", 0) - self.prosody:
+            raise ValueError("a speech_head reads audio columns before the prosody")
         if self.loudness_statistics and not (self.statistics and self.prosody):
             raise ValueError("loudness_statistics needs statistics, and sound with prosody")
         return self

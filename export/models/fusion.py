@@ -18,6 +18,7 @@ from edge_ser.export.models.branches import Branch, Branched
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.heads import AttentionLayer, make_head
 from edge_ser.export.models.masking import present
+from edge_ser.export.models.speech_head import SpeechHead
 
 Tokens = Mapping[Modality, tuple[Tensor, Tensor]]
 """For each modality its tokens [batch, tokens, columns] and mask [batch, tokens]."""
@@ -100,6 +101,7 @@ class Experts(nn.Module):
         self, config: FusionConfig, modalities: tuple[Modality, ...], *, heads: bool = True
     ) -> None:
         super().__init__()
+        self.modalities = modalities
         self.heads = nn.ModuleDict(
             {
                 m: make_head(
@@ -148,6 +150,11 @@ class HybridFusion(Fusion):
     log-odds: the attention learns what the sum of the experts gets wrong. While training, some
     examples are decided without it (stochastic depth, Huang et al., 2016), so that the experts do
     not lean on it.
+
+    With `speech_head` the audio's expert is a finished head over the speech encoder's columns: it
+    was trained on far more people than a fusion sees, is not trained here, and counts as it is.
+    With `joint_of_several` the attention answers only where several modalities are present, so that
+    what is known of an expert alone holds for the bundle.
     """
 
     def __init__(self, config: FusionConfig) -> None:
@@ -162,11 +169,25 @@ class HybridFusion(Fusion):
         self.joint = nn.Linear(config.width * (1 + len(self.modalities)), config.labels)
         # Of a single modality the joint head reads all tokens there are.
         self.several = len(self.modalities) > 1
-        self.experts = Experts(config, self.modalities, heads=self.several)
-        self.scale = nn.Parameter(torch.ones(len(self.modalities)))
+        trained = tuple(m for m in self.modalities if m != "audio" or not config.speech_head)
+        self.experts = Experts(config, trained, heads=self.several)
+        self.scale = nn.Parameter(torch.ones(len(trained)))
+        self.speech_head: SpeechHead | None = None
+        if config.speech_head:
+            self.speech_head = SpeechHead(config.speech_head, config.labels)
+            self.speech_head.requires_grad_(requires_grad=False)
+
+    def fuse(self, tokens: Tokens) -> FusionOutput:
+        """Logits of a batch."""
+        output = super().fuse(tokens)
+        if self.speech_head is None:
+            return output
+        audio, mask = tokens["audio"]
+        heard = self.speech_head(audio[..., : self.config.speech_head], mask)
+        return FusionOutput(output.logits + heard * present(mask), {**output.alone, "audio": heard})
 
     def decide(self, branched: dict[Modality, Branched]) -> FusionOutput:
-        """Joint logits plus the scaled logits of every expert whose modality is present."""
+        """Joint logits plus the scaled logits of every trained expert whose modality is present."""
         tokens, mask = together(branched)
         for layer in self.cross:
             tokens = layer(tokens, tokens, mask) * mask.unsqueeze(-1)
@@ -175,8 +196,11 @@ class HybridFusion(Fusion):
         if self.training and self.several and self.config.joint_dropout:
             kept = torch.rand(len(logits), 1, device=logits.device) >= self.config.joint_dropout
             logits = logits * kept
+        if self.config.joint_of_several:
+            there = torch.cat([present(branched[m].mask) for m in self.modalities], dim=1).sum(1)
+            logits = logits * (there > 1).to(logits.dtype).unsqueeze(1)
         alone: dict[Modality, Tensor] = {}
-        for index, modality in enumerate(self.modalities):
+        for index, modality in enumerate(self.experts.modalities):
             own = branched[modality]
             alone[modality] = self.experts(modality, own)
             logits = logits + self.scale[index] * alone[modality] * present(own.mask)

@@ -61,9 +61,7 @@ def fit_transfer(corpora: Sequence[Answered], neutral: int) -> TransferCalibrati
         ConfigError: if there is no corpus, or one is empty.
     """
     if not corpora or not all(len(c.true) for c in corpora):
-        raise ConfigError(
-            "a calibration for unseen corpora needs at least one, with clips"
-        )
+        raise ConfigError("a calibration for unseen corpora needs at least one, with clips")
     logits = torch.from_numpy(np.concatenate([c.logits for c in corpora]))
     true = torch.from_numpy(np.concatenate([c.true for c in corpora]))
     weights = torch.from_numpy(np.concatenate([_balanced(c.true) for c in corpora])) / len(corpora)
@@ -80,7 +78,7 @@ def fit_transfer(corpora: Sequence[Answered], neutral: int) -> TransferCalibrati
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimizer.step(closure)  # type: ignore[arg-type]
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     log_temperature, bias = found.detach().tolist()
     return TransferCalibration(float(np.exp(log_temperature)), float(bias), neutral)
 

@@ -41,6 +41,8 @@ class Fitting:
     description: Mapping[str, Any] | None = None
     """Plain data that every checkpoint carries under `DESCRIPTION`."""
     progress: bool = False
+    speech_head: Mapping[str, Tensor] | None = None
+    """State of the finished head that a model with `speech_head` takes."""
     trainer: Mapping[str, Any] | None = None
     """Further arguments of Lightning's Trainer, for instance accelerator, devices and strategy."""
 
@@ -84,6 +86,8 @@ def fit(
         description=fitting.description,
     )
     task.fit_statistics(statistics)
+    if fitting.speech_head is not None:
+        task.give_speech_head(fitting.speech_head)
     stops = validation is not None and fitting.optimisation.patience < fitting.optimisation.epochs
     train(
         task,

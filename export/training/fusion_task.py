@@ -93,6 +93,13 @@ class FusionTask(lightning.LightningModule):
                     if branch.statistics:
                         branch.standardise_statistics.fit(own.clip_mean, own.clip_deviation)
 
+    def give_speech_head(self, state: Mapping[str, Tensor]) -> None:
+        """Give a hybrid fusion the finished head of its sound."""
+        for fusion in (self.model, self.averaged):
+            head: Any = None if fusion is None else fusion.speech_head
+            if head is not None:
+                head.load_state_dict(state)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write into the checkpoint what it is."""
         if self.description is not None:

@@ -17,7 +17,7 @@ import lightning
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import avg_pool1d, cross_entropy
 from torch.utils.data import DataLoader, Dataset
 
@@ -25,7 +25,7 @@ from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
 from edge_ser.export.encoders.speech import SpeechEncoder
 from edge_ser.export.examples.audio_augmentation import augment_audio, speech_window
-from edge_ser.export.models.pooling import AttentiveStatistics
+from edge_ser.export.models.speech_head import SpeechHead
 from edge_ser.export.training.config import SpeechFinetuning
 from edge_ser.export.training.resumable import EpochOrder, Loop, train
 from edge_ser.frontends.audio import AudioFrontend, default_audio_config, even_frames
@@ -152,10 +152,7 @@ class SpeechTask(lightning.LightningModule):
         self.config = config
         self.total_steps = max(steps, 1)
         self.run_seed = seed
-        self.normalise = nn.LayerNorm(encoder.width)
-        self.pool = AttentiveStatistics(encoder.width)
-        self.dropout = nn.Dropout(config.dropout)
-        self.classify = nn.Linear(self.pool.factor * encoder.width, labels)
+        self.head = SpeechHead(encoder.width, labels, config.dropout)
         self.register_buffer("class_weights", class_weights)
         self._answers: list[tuple[Tensor, Tensor]] = []
 
@@ -164,10 +161,10 @@ class SpeechTask(lightning.LightningModule):
         features = self.encoder(log_mel, mask) * mask.unsqueeze(-1)
         tokens = avg_pool1d(features.transpose(1, 2), 2, ceil_mode=True).transpose(1, 2)
         visible = avg_pool1d(mask.unsqueeze(1), 2, ceil_mode=True).squeeze(1)
-        tokens = self.normalise(tokens / visible.clamp_min(0.5).unsqueeze(-1))
-        shown = (visible > 0).float()
-        pooled: Tensor = self.classify(self.dropout(self.pool(tokens, shown)))
-        return pooled
+        logits: Tensor = self.head(
+            tokens / visible.clamp_min(0.5).unsqueeze(-1), (visible > 0).float()
+        )
+        return logits
 
     def training_step(self, batch: AudioBatch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Loss of one batch."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from edge_ser.constants import MODALITIES, Modality
 from edge_ser.export.models.config import FusionConfig, FusionKind, HeadKind
 from edge_ser.export.models.fusion import Fusion, HybridFusion, make_fusion
+from edge_ser.export.models.speech_head import SpeechHead
 
 WIDTHS: dict[Modality, int] = {"audio": 14, "text": 6, "video": 5}
 COUNTS: dict[Modality, int] = {"audio": 12, "text": 3, "video": 4}
@@ -159,3 +160,65 @@ def test_wrong_sizes_are_refused(wrong: dict[str, object], message: str) -> None
     fields = {"labels": 7, "inputs": WIDTHS, "width": 16, **wrong}
     with pytest.raises(ValidationError, match=message):
         FusionConfig.model_validate(fields)
+
+
+def _with_speech_head(joint_of_several: bool = True) -> HybridFusion:
+    torch.manual_seed(3)
+    config = FusionConfig(
+        labels=7,
+        inputs=WIDTHS,
+        prosody=12,
+        width=16,
+        attention_heads=2,
+        speech_head=2,
+        joint_of_several=joint_of_several,
+    )
+    fusion = make_fusion(config).eval()
+    assert isinstance(fusion, HybridFusion)
+    return fusion
+
+
+def test_sound_alone_is_answered_by_the_finished_head_to_the_last_digit() -> None:
+    fusion = _with_speech_head()
+    inputs = _inputs(("audio",))
+    assert fusion.speech_head is not None
+    heard = fusion.speech_head(inputs["audio_tokens"][..., :2], inputs["audio_mask"])
+    assert torch.equal(fusion(*inputs.values()), heard)
+    prosody = dict(inputs, audio_tokens=inputs["audio_tokens"].clone())
+    prosody["audio_tokens"][..., 2:] += 1.0
+    assert torch.equal(fusion(*prosody.values()), heard)
+
+
+def test_the_attention_answers_only_where_several_modalities_are_there() -> None:
+    with_joint, without = _with_speech_head(False), _with_speech_head(True)
+    for present in SUBSETS:
+        inputs = _inputs(present).values()
+        same = torch.equal(with_joint(*inputs), without(*inputs))
+        assert same == (len(present) > 1), present
+
+
+def test_a_finished_head_is_not_trained_and_adds_nothing_where_nobody_is_heard() -> None:
+    fusion = _with_speech_head()
+    assert fusion.speech_head is not None
+    fusion(*_inputs(MODALITIES).values()).sum().backward()
+    assert all(p.grad is None for p in fusion.speech_head.parameters())
+    inputs = _inputs(("text", "video"))
+    before = fusion(*inputs.values())
+    with torch.no_grad():
+        fusion.speech_head.classify.bias.add_(10.0)
+    assert torch.equal(fusion(*inputs.values()), before)
+
+
+def test_a_calibrated_head_gives_scaled_logits_with_the_bias() -> None:
+    head = SpeechHead(4, 3)
+    tokens, mask = torch.randn(2, 5, 4), torch.ones(2, 5)
+    expected = head(tokens, mask).detach() / 1.7 + torch.tensor([0.0, 0.4, 0.0])
+    head.calibrate(1.7, 1, 0.4)
+    torch.testing.assert_close(head(tokens, mask), expected)
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "late"}, {"speech_head": 3}])
+def test_a_head_that_does_not_fit_is_refused(wrong: dict[str, object]) -> None:
+    sizes: dict[str, object] = {"labels": 7, "inputs": WIDTHS, "prosody": 12, "speech_head": 2}
+    with pytest.raises(ValidationError, match="speech_head"):
+        FusionConfig.model_validate({**sizes, **wrong})
