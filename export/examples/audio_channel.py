@@ -99,7 +99,7 @@ def with_lost_packets(
         generator: decides which.
         burst: mean number of packets that are lost together, at least 1.
     """
-    out = samples.copy()
+    out: Samples = samples.copy()
     repeats = bool(generator.random() < 0.5)
     starts = share / (burst * (1.0 - share))
     lost, fade = False, 1.0

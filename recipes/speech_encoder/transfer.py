@@ -191,8 +191,10 @@ def _error(probabilities: np.ndarray, true: np.ndarray) -> float:
 def markdown(runs: Path) -> str:
     """All tables: corpora never seen, abstention, people of corpora that train, disturbances."""
     found = transfer(runs)
-    heads = ("corpus", "clips (people)", "chance", "recall [95 % over people]", "as it is")
-    heads += ("ECE", "before", "answered", "right of these")
+    heads = (
+        *("corpus", "clips (people)", "chance", "recall [95 % over people]", "as it is"),
+        *("ECE", "before", "answered", "right of these"),
+    )
     rows = [_row(NAMES[c], j) for c, j in found.left_out.items()]
     each = list(found.left_out.values())
     rows.append(
