@@ -1,28 +1,28 @@
 """Train the fusion that ships and write the default bundle: one command.
 
-    python -m recipes.default_bundle.build --data DIR --text runs/text/model
+    python -m recipes.default_bundle.build --data DIR --speech runs/speech --text runs/text/model
         --face runs/face/face.safetensors --output edge_ser/bundles/default
 
-The data folder holds ``ravdess_speech``, ``fer2013_train.zip``, ``fer2013_publictest.zip`` and
-``goemotions_ekman``. Encoded tokens are cached: a second run only trains.
+The data folder holds ``ravdess_speech``, ``cremad``, ``fer2013_train.zip``,
+``fer2013_publictest.zip`` and ``goemotions_ekman``; the speech encoder, its head and what is known
+of corpora that it never saw come from the runs of `recipes.speech_encoder.training`. Words and
+faces may also come from a bundle, as its finished graphs. Encoded tokens are cached: a second run
+only trains.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
 import torch
 import typer
 from rich.console import Console
-from torch import nn
 
-from edge_ser.bundles.loading import Bundle, load_bundle
+from edge_ser.bundles.loading import Bundle
 from edge_ser.bundles.schema import (
     MANIFEST_NAME,
     FrontendConfig,
@@ -34,74 +34,30 @@ from edge_ser.bundles.schema import (
 from edge_ser.constants import EMOTIONS
 from edge_ser.export.bundles.writer import BundleContent, GraphFile, write_bundle
 from edge_ser.export.data.splits import PARTS
-from edge_ser.export.encoders.speech import SPEECH_LICENCE, SPEECH_ORIGIN, load_speech_encoder
-from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, TextEncoder, load_text_encoder
-from edge_ser.export.graphs.bundle_graphs import (
-    export_acoustic,
-    export_face,
-    export_fusion,
-    export_text,
-)
+from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, TextEncoder
 from edge_ser.export.models.acoustic import AcousticEncoder
-from edge_ser.export.models.fusion import Fusion
-from edge_ser.export.precision.weight_storage import quantize_dynamic, store_half
 from edge_ser.export.training.tokens.torch_encoders import AudioTokens, FaceTokens, TextTokens
 from edge_ser.frontends.audio import default_audio_config
 from recipes.command_line import run
 from recipes.default_bundle.adaptation import default_adaptation
 from recipes.default_bundle.data import Amounts, Banks, encode_all
+from recipes.default_bundle.finished_graph import FinishedGraph
 from recipes.default_bundle.fitted_adaptation import FittedAdaptation
 from recipes.default_bundle.fusion import Calibrated, calibrate, train_default_fusion
-from recipes.default_bundle.text_graph import TextGraph
-from recipes.face_encoder.cnn import CNN_LICENCE, CNN_ORIGIN, load_face_encoder
-from recipes.face_encoder.tokens import FaceTokenEncoder
+from recipes.default_bundle.graphs import Sources, export_graphs, open_face, open_text
+from recipes.default_bundle.statements import INTENDED_USE, LICENCE, NOT_FOR, NOTES
+from recipes.default_bundle.transfer_scores import transfer_scores
+from recipes.speech_encoder.training import ALL, read_task
+from recipes.speech_encoder.transfer import Transfer, transfer
 
 COMMAND: Final = "python -m recipes.default_bundle.build --data DIR --output DIR"
+SPEECH_COMMAND: Final = "python -m recipes.speech_encoder.training DIR runs/speech"
 TEXT_COMMAND: Final = "python -m recipes.text_encoder.finetuning DIR/goemotions_ekman runs/text"
 FACE_COMMAND: Final = (
     "python -m recipes.face_encoder.finetuning DIR runs/face-first --stop-after 13, then "
     "the same with DIR runs/face --source runs/face-first/face.safetensors --epochs 5 "
     "--learning-rate 2e-3 --seed 8"
 )
-LICENCE: Final = (
-    "The weights were trained on RAVDESS (CC BY-NC-SA 4.0) and FER2013 (research use): use them "
-    "for research and other non-commercial purposes, share changed weights alike, and train your "
-    "own where you need other terms. That holds for the fusion and the face encoder; GoEmotions is "
-    "CC BY 4.0, the speech encoder MIT, MiniLM and BlazeFace Apache-2.0. The program's own "
-    "licence, Apache-2.0, does not cover the weights of fusion and face encoder."
-)
-INTENDED_USE: Final = (
-    "Research and prototypes of interfaces that react to how something is said, on people who know "
-    "of it and agreed. It reads acted or outward expression, not what a person feels."
-)
-NOT_FOR: Final = (
-    "Emotion recognition at work and in education is prohibited in the European Union (AI Act, "
-    "Article 5(1)(f)), with narrow medical and safety exceptions; elsewhere in the EU it must be "
-    "announced (Article 50(3)). Not for decisions about people (hiring, credit, insurance, police, "
-    "border, courts), not for diagnosis, lie detection, covert use, and not on children."
-)
-NOTES: Final = (
-    "Sound, words and faces of the training data come from different people who share only a label "
-    "(label-paired). Scores of two or three modalities together are on such triples: they say that "
-    "the fusion works, not how well it does on clips of one person.",
-    "The sound is North American English acted by 24 professionals in a studio; words are English "
-    "Reddit comments; faces are grey web pictures with noisy labels. Expect less in other rooms, "
-    "languages, ages and on spontaneous speech.",
-    "While training, one modality of an emotional example often shows neutral (words in half of "
-    "them, sound and face in a fifth): neutral words do not cancel an angry voice.",
-)
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where the pretrained weights lie; None takes an installed package.
-
-    The face detector is the shipped bundle's own graph: BlazeFace does not change.
-    """
-
-    speech: Path | None
-    text: str
-    face: Path
 
 
 def build_default_bundle(
@@ -132,16 +88,17 @@ def build_default_bundle(
     """
     frontend = FrontendConfig(
         audio=default_audio_config(),
-        text=TextFrontendConfig(),
+        text=TextFrontendConfig(languages=("en",)),
         # FER2013's faces are grey and cut close to the face.
         video=VideoFrontendConfig(grey=True, face_margin=0.1),
     )
     columns = int(frontend.audio.mfcc["num_ceps"]) + 4
-    speech = load_speech_encoder(sources.speech)
-    acoustic = AcousticEncoder(speech, columns, speech.width).eval()
+    speech = read_task(sources.speech / ALL)
+    known = transfer(sources.speech)
+    acoustic = AcousticEncoder(speech.encoder, columns, speech.encoder.width).eval()
     amounts = amounts or Amounts()
     text = open_text(sources.text)
-    face = FaceTokenEncoder(load_face_encoder(sources.face, with_logits=True)).eval()
+    face = open_face(sources.face)
     audio_tokens_of = AudioTokens(acoustic, frontend.audio, cache)
     banks = encode_all(
         data,
@@ -156,81 +113,35 @@ def build_default_bundle(
             console.print(part.report, highlight=False)
         for problem in banks.problems:
             console.print(f"unusable: {problem}", highlight=False)
+    fitted = known.shipped.calibration
+    speech.head.calibrate(fitted.temperature, fitted.neutral, fitted.neutral_bias)
     fusion = train_default_fusion(
-        banks, acoustic.prosody_width, seed, None, progress=console is not None
+        banks,
+        acoustic.prosody_width,
+        speech.head.state_dict(),
+        seed,
+        None,
+        progress=console is not None,
     )
-    calibrated = calibrate(fusion, banks, seed)
+    calibrated = calibrate(fusion, banks, known.shipped, seed)
     adapted = default_adaptation(banks, audio_tokens_of, calibrated, acoustic.prosody_width)
     with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
-        graphs = export_graphs(Path(folder), acoustic, text, face, sources, fusion, columns)
+        graphs = export_graphs(Path(folder), acoustic, text, face, fusion, sources.text)
         command = command_of(sources, amounts, version)
         return write_bundle(
             output,
-            _content(graphs, frontend, text, banks, calibrated, adapted, version, seed, command),
+            _content(
+                graphs, frontend, text, banks, known, calibrated, adapted, version, seed, command
+            ),
         )
-
-
-def open_text(source: str) -> TextEncoder | TextGraph:
-    """A text encoder by name or folder; of a bundle's folder, its finished graph.
-
-    Raises:
-        EdgeSerError: if there is none.
-    """
-    if (Path(source) / MANIFEST_NAME).is_file():
-        return TextGraph(load_bundle(Path(source)))
-    return load_text_encoder(source)
-
-
-def export_graphs(
-    folder: Path,
-    acoustic: AcousticEncoder,
-    text: TextEncoder | TextGraph,
-    face: nn.Module,
-    sources: Sources,
-    fusion: Fusion,
-    columns: int,
-) -> dict[GraphName, GraphFile]:
-    """Export the five graphs, each proved against torch at several lengths, and make them small.
-
-    Speech and face weights are stored as float16 and computed as float32; the text encoder's
-    matrices are int8 with live activations, its tables of embeddings int8.
-    """
-    torch.manual_seed(0)
-    paths: dict[GraphName, Path] = {
-        name: folder / f"{name}.onnx" for name in ("acoustic", "text", "face", "fusion", "detector")
-    }
-    export_acoustic(acoustic, paths["acoustic"], columns)
-    if isinstance(text, TextGraph):
-        shutil.copyfile(text.graph, paths["text"])
-    else:
-        export_text(text, paths["text"])
-    export_face(face, paths["face"])
-    shipped = load_bundle()
-    shutil.copyfile(shipped.graph_path("detector"), paths["detector"])
-    export_fusion(fusion, fusion.config.inputs, paths["fusion"])
-    for name in ("acoustic", "face", "fusion"):
-        store_half(paths[name], paths[name])
-    if not isinstance(text, TextGraph):
-        quantize_dynamic(paths["text"], paths["text"])
-    made = {
-        "acoustic": (f"{SPEECH_ORIGIN}; MFCC, energy and pitch beside it", SPEECH_LICENCE, "fp32"),
-        "text": ("MiniLM-L6 (Apache-2.0), fine-tuned on GoEmotions", "Apache-2.0", "int8"),
-        "face": (CNN_ORIGIN, CNN_LICENCE, "fp32"),
-        "fusion": ("this project, label-paired data", "see the bundle's licence", "fp32"),
-        "detector": ("BlazeFace short range, MediaPipe", "Apache-2.0", "fp32"),
-    }
-    if isinstance(text, TextGraph):
-        made["text"] = (text.entry.source, text.entry.licence, text.entry.precision)
-    if sources.text == DEFAULT_TEXT_SOURCE:
-        made["text"] = ("MiniLM-L6, as published", "Apache-2.0", "int8")
-    return {name: GraphFile(path, *made[name]) for name, path in paths.items()}
 
 
 def _content(
     graphs: Mapping[GraphName, GraphFile],
     frontend: FrontendConfig,
-    text: TextEncoder | TextGraph,
+    text: TextEncoder | FinishedGraph,
     banks: Banks,
+    known: Transfer,
     calibrated: Calibrated,
     adapted: FittedAdaptation,
     version: str,
@@ -251,12 +162,19 @@ def _content(
         training=Training(
             data=[
                 "RAVDESS speech, 24 actors, calm counts as neutral (CC BY-NC-SA 4.0)",
+                "CREMA-D, 91 actors (ODbL 1.0)",
+                "Emo-DB without boredom, 10 actors (free for research)",
+                "EMOVO, 6 actors (research use)",
+                "nEMO, 9 actors (CC BY-NC-SA 4.0)",
+                "LibriSpeech, short pieces of 247 readers, counted as neutral (CC BY 4.0)",
                 "FER2013 faces without exact duplicates (research use)",
                 "GoEmotions with Ekman's labels (CC BY 4.0)",
             ],
             pairing="label-paired",
-            held_out="actors, pictures and texts: see splits; temperatures were fitted on the "
-            "validation parts, scores are on the test parts",
+            held_out="actors, pictures and texts: see splits. The calibration of sound alone, and "
+            "when it abstains, come from five runs that each left a whole corpus out; the fusion "
+            "is trained and calibrated on people whom the speech encoder never heard; scores are "
+            "on the test parts",
             command=command,
             seed=seed,
         ),
@@ -265,12 +183,12 @@ def _content(
         not_for=NOT_FOR,
         calibration=calibrated.calibration,
         splits={
-            **{f"RAVDESS actors, {part}": speakers[part] for part in PARTS},
+            **{f"fusion, people of sound, {part}": speakers[part] for part in PARTS},
             "FER2013, validation": ["train pictures whose SHA-256 begins below 0x19999999"],
             "FER2013, test": ["PublicTest"],
             "GoEmotions, test": ["dev"],
         },
-        scores=[*calibrated.scores, *adapted.scores],
+        scores=[*transfer_scores(known), *calibrated.scores, *adapted.scores],
         adaptation=adapted.section,
         notes=NOTES,
     )
@@ -278,7 +196,7 @@ def _content(
 
 def command_of(sources: Sources, amounts: Amounts, version: str) -> str:
     """Give the command that makes the same bundle again, without folders of this machine."""
-    text, made = "minilm-l6", ""
+    text, made = "minilm-l6", f" (the speech encoder by {SPEECH_COMMAND})"
     if (Path(sources.text) / MANIFEST_NAME).is_file():
         text = f"edge_ser/bundles/{Path(sources.text).name}"
     elif sources.text != DEFAULT_TEXT_SOURCE:
@@ -286,10 +204,12 @@ def command_of(sources: Sources, amounts: Amounts, version: str) -> str:
     if text != "minilm-l6":
         made = f" (the text encoder by {TEXT_COMMAND})"
     face = Path(sources.face).name
+    if (Path(sources.face) / MANIFEST_NAME).is_file():
+        face = f"edge_ser/bundles/{face}"
     if face.endswith(".safetensors"):
         made += f" (the face encoder by {FACE_COMMAND})"
     return (
-        f"{COMMAND} --text {text} --face {face} --version {version} "
+        f"{COMMAND} --speech runs/speech --text {text} --face {face} --version {version} "
         f"--faces-per-label {amounts.faces_per_label} --audio-copies {amounts.audio_copies} "
         f"--face-copies {amounts.face_copies}{made}"
     )
@@ -298,10 +218,10 @@ def command_of(sources: Sources, amounts: Amounts, version: str) -> str:
 def command(
     data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
     output: Annotated[Path, typer.Option(help="Folder of the bundle.")],
-    face: Annotated[Path, typer.Option(help="Weights of the face encoder, safetensors.")],
-    speech: Annotated[
-        Path | None, typer.Option(help="Whisper weights (default: the installed package).")
-    ] = None,
+    speech: Annotated[Path, typer.Option(help="Folder of the speech encoder's runs.")],
+    face: Annotated[
+        Path, typer.Option(help="Weights of the face encoder, safetensors, or a bundle.")
+    ],
     text: Annotated[
         str, typer.Option(help="Folder or name of the text encoder, or a bundle.")
     ] = DEFAULT_TEXT_SOURCE,
@@ -314,8 +234,8 @@ def command(
 ) -> None:
     """Train the fusion that ships and write the default bundle.
 
-    A complete command: python -m recipes.default_bundle.build --data data --text runs/text/model
-    --face runs/face/face.safetensors --output edge_ser/bundles/default
+    A complete command: python -m recipes.default_bundle.build --data data --speech runs/speech
+    --text edge_ser/bundles/default --face edge_ser/bundles/default --output runs/default
     """
     console = Console(stderr=True, highlight=False)
     torch.set_num_threads(1)

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from edge_ser.bundles.schema import SUBSETS
+from edge_ser.bundles.schema import SUBSETS, SubsetCalibration
 from edge_ser.constants import EMOTIONS
 from edge_ser.export.examples.example import Example
 from edge_ser.export.examples.label_paired import Bank, LabelPaired, Pairing, visible_target
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion, make_fusion
+from edge_ser.export.models.speech_head import SpeechHead
+from edge_ser.export.scoring.transfer import TransferCalibration
+from edge_ser.export.training.fusion_task import logits_of
 from recipes.default_bundle import fusion as default_fusion
 from recipes.default_bundle.data import Banks
+from recipes.speech_encoder.transfer import Fit
 
 WIDTHS = {"audio": 6, "text": 5, "video": 4}
 
@@ -48,8 +52,11 @@ def test_every_subset_is_fitted_and_scored_before_and_after(
 ) -> None:
     monkeypatch.setattr(default_fusion, "PAIRS", 40)
     parts = {part: _banks(seed) for seed, part in enumerate(("train", "validation", "test"))}
-    found = default_fusion.calibrate(fusion, Banks(parts, {}, ()), 7)
+    heard = Fit(TransferCalibration(1.7, 0.4, default_fusion.NEUTRAL), 0.61)
+    found = default_fusion.calibrate(fusion, Banks(parts, {}, ()), heard, 7)
     assert set(found.calibration) == set(SUBSETS)
+    # Its temperature and bias lie in the fusion's head.
+    assert found.calibration["audio"] == SubsetCalibration(minimum_confidence=0.61)
     for value in found.calibration.values():
         assert len(value.bias) in (0, len(EMOTIONS))
         assert 0.05 <= value.temperature <= 20
@@ -78,3 +85,13 @@ def test_numbered_examples_are_the_label_paired_ones_and_name_their_people(
             if any(np.array_equal(v, whole.tokens["text"]) for v in variants)
         ]
         assert people[number] in owners
+
+
+def test_sound_alone_is_what_the_speech_encoders_head_says() -> None:
+    parts = {part: _banks(seed) for seed, part in enumerate(("train", "validation", "test"))}
+    head = SpeechHead(4, len(EMOTIONS))
+    made = default_fusion.train_default_fusion(Banks(parts, {}, ()), 2, head.state_dict(), 7, None)
+    tokens = torch.from_numpy(parts["test"]["audio"].variants[0][0])[None]
+    mask = torch.ones(tokens.shape[:2])
+    heard = logits_of(made, {"audio": (tokens, mask)})
+    torch.testing.assert_close(heard, head(tokens[..., :4], mask).detach())
