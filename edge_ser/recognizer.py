@@ -62,6 +62,7 @@ class EdgeRecognizer(ClosedOnExit):
         *,
         backend: str = DEFAULT_BACKEND,
         threads: int = 1,
+        risk: float | None = None,
     ) -> None:
         """Load a bundle and open its graphs.
 
@@ -71,18 +72,23 @@ class EdgeRecognizer(ClosedOnExit):
             backend: what runs the graphs, one of `edge_ser.runtime.backend.BACKENDS`.
             threads: threads that one run of a graph may use on the CPU; `edge-ser report` measures
                 whether more than one helps.
+            risk: share of the answers that may be wrong, between 0 and 1: a decision abstains where
+                more were in the bundle's own measurements, those of sound on corpora that its
+                training never saw. None takes the bundle's thresholds.
 
         Raises:
             BundleError: if the bundle is not what its manifest says.
             EngineError: if the backend cannot run a graph of the bundle.
-            ConfigError: if the backend's name is unknown, or threads is no count.
+            ConfigError: if the backend's name is unknown, threads is no count, or the risk is none
+                or cannot be looked up.
         """
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise ConfigError(f"threads must be a whole number from 1 on, not {threads!r}")
         self.bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
         self._backend = backend
         self._threads = threads
-        self._encoders = Encoders(self.bundle, backend, threads)
+        self._risk = risk
+        self._encoders = Encoders(self.bundle, backend, threads, risk=risk)
         self._speech_to_text: SpeechToText | None = None
         self._speech_to_text_lock = threading.Lock()
         self._closed = False
@@ -103,7 +109,8 @@ class EdgeRecognizer(ClosedOnExit):
         """
         _ = self.encoders
         bundle = self.bundle
-        return _reopened, (str(bundle.folder), bundle.digest, self._backend, self._threads)
+        options = (self._backend, self._threads, self._risk)
+        return _reopened, (str(bundle.folder), bundle.digest, *options)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -374,11 +381,13 @@ class EdgeRecognizer(ClosedOnExit):
         return stop
 
 
-def _reopened(folder: str, digest: str, backend: str, threads: int) -> EdgeRecognizer:
+def _reopened(
+    folder: str, digest: str, backend: str, threads: int, risk: float | None
+) -> EdgeRecognizer:
     bundle = load_bundle(folder)
     if bundle.digest != digest:
         raise BundleError(f"{folder} is another bundle than the recognizer was made with")
-    return EdgeRecognizer(bundle, backend=backend, threads=threads)
+    return EdgeRecognizer(bundle, backend=backend, threads=threads, risk=risk)
 
 
 @contextmanager

@@ -258,7 +258,8 @@ def _fit(
     after = cross_fitted(found, old, with_bias=with_bias)
     threshold = threshold_for(wanted, after, found.true)
     new = refined(old, found.logits, found.true, found.people, with_bias=with_bias).model_copy(
-        update={"minimum_confidence": threshold}
+        # Risks that were measured under another calibration no longer hold.
+        update={"minimum_confidence": threshold, "risks": ()}
     )
     confidence = after.max(1)
     hit = after.argmax(1) == found.true

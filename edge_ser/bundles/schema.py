@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from edge_ser.constants import MODALITIES, SAMPLE_RATE, Modality
+from edge_ser.errors import ConfigError
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_NAME: Final = "bundle.json"
@@ -117,6 +118,10 @@ class FrontendConfig(_Strict):
     video: VideoFrontendConfig
 
 
+_UNREACHABLE: Final = math.nextafter(1.0, 2.0)
+"""A confidence that no answer has."""
+
+
 class SubsetCalibration(_Strict):
     """Calibration of the decisions that are made from one subset of modalities."""
 
@@ -126,6 +131,39 @@ class SubsetCalibration(_Strict):
     It makes labels as frequent in the answers as they are where the bundle is used."""
     minimum_confidence: float = Field(default=0.0, ge=0, le=1)
     """Below this probability of the likeliest label the decision abstains."""
+    risks: tuple[tuple[float, float], ...] = ()
+    """(risk, confidence): of the answers from this confidence on at most this share was wrong where
+    it was measured. Risks rise, confidences fall; what a caller's own risk is looked up in."""
+
+    @field_validator("risks")
+    @classmethod
+    def _ordered(cls, value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        if not all(0 < risk < 1 and 0 <= confidence <= 1 for risk, confidence in value):
+            raise ValueError("a risk or its confidence does not lie between 0 and 1")
+        for (low, surer), (high, less_sure) in pairwise(value):
+            if low >= high or surer < less_sure:
+                raise ValueError("risks must rise and their confidences fall")
+        return value
+
+    def at_risk(self, risk: float) -> SubsetCalibration:
+        """The same, abstaining so that at most this share of the answers is wrong.
+
+        Below the lowest risk that is stated nothing is answered.
+
+        Args:
+            risk: between 0 and 1; the largest one stated that is no larger is taken.
+
+        Raises:
+            ConfigError: if it is not, or no risks are stated.
+        """
+        if isinstance(risk, bool) or not isinstance(risk, (int, float)) or not 0 < risk < 1:
+            raise ConfigError(f"a risk lies between 0 and 1, for instance 0.35, not {risk!r}")
+        if not self.risks:
+            raise ConfigError(
+                "the bundle states no risks; leave the risk out, or take a bundle that does"
+            )
+        kept = [confidence for stated, confidence in self.risks if stated <= risk + 1e-9]
+        return self.model_copy(update={"minimum_confidence": kept[-1] if kept else _UNREACHABLE})
 
     @field_validator("bias")
     @classmethod

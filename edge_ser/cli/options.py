@@ -36,6 +36,14 @@ PersonProfile: TypeAlias = Annotated[
 SpeechGate: TypeAlias = Annotated[
     bool, typer.Option(help="Whether sound in which nobody speaks counts as absent.")
 ]
+Risk: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        help="Share of the answers that may be wrong, for instance 0.25: abstain where more would "
+        "be (default: the bundle's own thresholds).",
+    ),
+]
 SpeechWeights: TypeAlias = Annotated[
     Path | None, typer.Option(help="Whisper weights (default: the installed package).")
 ]

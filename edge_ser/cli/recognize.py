@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from edge_ser.cli.options import AsJson, BackendName, BundleFolder, PersonProfile, SpeechGate
+from edge_ser.cli.options import AsJson, BackendName, BundleFolder, PersonProfile, Risk, SpeechGate
 from edge_ser.cli.progress import Tell, step_progress
 from edge_ser.constants import MODALITIES
 from edge_ser.errors import ConfigError, MediaError
@@ -40,6 +40,7 @@ def recognize(
     ] = None,
     profile: PersonProfile = None,
     speech_gate: SpeechGate = True,
+    risk: Risk = None,
     bundle: BundleFolder = None,
     backend: BackendName = "onnxruntime",
 ) -> None:
@@ -63,7 +64,7 @@ def recognize(
             "them, clip.txt beside clip.wav"
         )
     person = None if profile is None else Profile.load(profile)
-    with EdgeRecognizer(bundle, backend=backend) as recognizer:
+    with EdgeRecognizer(bundle, backend=backend, risk=risk) as recognizer:
         if not alone:
             _show_several(
                 lambda tell: recognize_files(

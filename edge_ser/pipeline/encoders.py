@@ -50,25 +50,31 @@ class EncodedFaces:
 class Encoders:
     """Thread contract: immutable after construction; every method may be called from any thread."""
 
-    def __init__(self, bundle: Bundle, backend: str, threads: int = 1) -> None:
+    def __init__(
+        self, bundle: Bundle, backend: str, threads: int = 1, *, risk: float | None = None
+    ) -> None:
         """Open every graph of the bundle.
 
         Args:
             bundle: a verified bundle.
             backend: one of `edge_ser.runtime.backend.BACKENDS`.
             threads: threads that one run of a graph may use on the CPU.
+            risk: see `EdgeRecognizer`.
 
         Raises:
             EngineError: if the backend cannot run a graph.
-            ConfigError: if the backend's name is unknown.
+            ConfigError: if the backend's name is unknown, or the bundle states no risks.
         """
         manifest = bundle.manifest
+        calibration = manifest.calibration
+        if risk is not None:
+            calibration = {subset: own.at_risk(risk) for subset, own in calibration.items()}
         with ExitStack() as stack:
             graphs = open_graphs(bundle, backend, stack, threads=threads)
             self._acoustic, self._text, self._face = (
                 graphs[m] for m in ("acoustic", "text", "face")
             )
-            self.fusion = Fusion(graphs["fusion"], manifest.calibration, len(manifest.labels))
+            self.fusion = Fusion(graphs["fusion"], calibration, len(manifest.labels))
             self._audio_config = manifest.frontend.audio
             self._audio_frontend = AudioFrontend(manifest.frontend.audio)
             self._text_frontend = TextFrontend(

@@ -16,9 +16,13 @@ import numpy.typing as npt
 import torch
 
 from edge_ser.errors import ConfigError
+from edge_ser.export.scoring.metrics import Labels, Probabilities
 
 Logits = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int64]
+
+
+RISKS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+"""Shares of wrong answers for which a bundle states from which confidence on they hold."""
 
 
 class Answered(Protocol):
@@ -42,7 +46,7 @@ class TransferCalibration:
     neutral: int
     """Number of the neutral label."""
 
-    def probabilities(self, logits: Logits) -> npt.NDArray[np.float64]:
+    def probabilities(self, logits: Logits) -> Probabilities:
         """Of logits float64 [n, labels]."""
         scaled = logits / self.temperature
         scaled[:, self.neutral] += self.neutral_bias
@@ -113,6 +117,15 @@ class RiskCurve:
         low = np.flatnonzero(self.risk <= risk)
         return float(self.confidence[low[-1]]) if len(low) else 1.01
 
+    def stated(self) -> tuple[tuple[float, float], ...]:
+        """(Risk, confidence) for those of `RISKS` that any confidence keeps, as a manifest does."""
+        found: list[tuple[float, float]] = []
+        for risk in RISKS:
+            confidence = self.threshold(risk)
+            if confidence <= 1.0:
+                found.append((risk, min([confidence, *(c for _, c in found)])))
+        return tuple(found)
+
     def at(self, threshold: float) -> tuple[float, float]:
         """Coverage and risk of answering from a confidence on; risk is NaN where nothing is."""
         answered = np.flatnonzero(self.confidence >= threshold)
@@ -121,14 +134,15 @@ class RiskCurve:
         return float(self.coverage[answered[-1]]), float(self.risk[answered[-1]])
 
 
-def risk_curve(corpora: Sequence[Answered], calibration: TransferCalibration) -> RiskCurve:
-    """Risk against coverage over corpora that count alike (El-Yaniv and Wiener, 2010)."""
-    probabilities = [calibration.probabilities(c.logits) for c in corpora]
-    confidence = np.concatenate([p.max(1) for p in probabilities])
-    wrong = np.concatenate(
-        [p.argmax(1) != c.true for p, c in zip(probabilities, corpora, strict=True)]
-    )
-    share = np.concatenate([np.full(len(c.true), 1 / len(c.true)) for c in corpora]) / len(corpora)
+def risk_curve(corpora: Sequence[tuple[Probabilities, Labels]]) -> RiskCurve:
+    """Risk against coverage over corpora that count alike (El-Yaniv and Wiener, 2010).
+
+    Args:
+        corpora: probabilities [n, labels] and true labels [n] of each.
+    """
+    confidence = np.concatenate([p.max(1) for p, _ in corpora])
+    wrong = np.concatenate([p.argmax(1) != true for p, true in corpora])
+    share = np.concatenate([np.full(len(t), 1 / len(t)) for _, t in corpora]) / len(corpora)
     order = np.argsort(-confidence, kind="stable")
     coverage = np.cumsum(share[order])
     return RiskCurve(confidence[order], coverage, np.cumsum((share * wrong)[order]) / coverage)

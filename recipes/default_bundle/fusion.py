@@ -21,6 +21,7 @@ from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.scoring.metrics import calibration_error, chance, score
 from edge_ser.export.scoring.temperature import confidence_for_coverage, fit_calibration
+from edge_ser.export.scoring.transfer import risk_curve
 from edge_ser.export.training.config import ModalityDropout, Optimisation
 from edge_ser.export.training.examples import collate, column_statistics
 from edge_ser.export.training.fit import Fitting, fit
@@ -132,7 +133,9 @@ def calibrate(fusion: Fusion, banks: Banks, heard: Fit, seed: int) -> Calibrated
         modalities = tuple(m for m in MODALITIES if m in subset.split("+"))
         tested = subset_logits(fusion, banks.parts["test"], modalities, seed + 20)
         if subset == "audio":
-            calibration[subset] = SubsetCalibration(minimum_confidence=min(heard.threshold, 1.0))
+            calibration[subset] = SubsetCalibration(
+                minimum_confidence=min(heard.threshold, 1.0), risks=heard.risks
+            )
             scores += _scores(subset, tested, calibration[subset])
             continue
         given = subset_logits(fusion, banks.parts["validation"], modalities, seed + 10)
@@ -140,11 +143,12 @@ def calibrate(fusion: Fusion, banks: Banks, heard: Fit, seed: int) -> Calibrated
         evidence = CHOOSERS_EVIDENCE if "audio" in modalities else 1.0
         fitted = fit_calibration(given.logits, given.true, given.people, evidence=evidence)
         without_threshold = SubsetCalibration(temperature=fitted.temperature, bias=fitted.bias)
-        confidence = confidence_for_coverage(
-            calibrated_probabilities(given.logits, without_threshold), COVERAGE
-        )
+        probabilities = calibrated_probabilities(given.logits, without_threshold)
         calibration[subset] = without_threshold.model_copy(
-            update={"minimum_confidence": confidence}
+            update={
+                "minimum_confidence": confidence_for_coverage(probabilities, COVERAGE),
+                "risks": risk_curve([(probabilities, given.true)]).stated(),
+            }
         )
         scores += _scores(subset, tested, calibration[subset])
     return Calibrated(fusion, calibration, tuple(scores))

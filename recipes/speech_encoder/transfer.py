@@ -78,10 +78,17 @@ class Judged:
 
 @dataclass(frozen=True)
 class Fit:
-    """A calibration with the confidence below which nothing is answered."""
+    """A calibration with the confidence below which nothing is answered.
+
+    Attributes:
+        calibration: of logits.
+        threshold: the lowest confidence that is answered.
+        risks: (risk, confidence) as a bundle states them.
+    """
 
     calibration: TransferCalibration
     threshold: float
+    risks: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,8 @@ def left_out_answers(runs: Path) -> dict[CorpusName, Answers]:
 def fit(corpora: Sequence[Answers], risk: float = RISK) -> Fit:
     """Fit calibration and threshold on corpora that were left out."""
     calibration = fit_transfer(corpora, NEUTRAL)
-    return Fit(calibration, risk_curve(corpora, calibration).threshold(risk))
+    curve = risk_curve([(calibration.probabilities(c.logits), c.true) for c in corpora])
+    return Fit(calibration, curve.threshold(risk), curve.stated())
 
 
 def judge(answers: Answers, fitted: Fit) -> Judged:
@@ -170,7 +178,8 @@ def _curve(answers: Mapping[CorpusName, Answers]) -> tuple[tuple[float, float, f
         reached = []
         for corpus, own in answers.items():
             fitted = fit([a for o, a in answers.items() if o != corpus], risk)
-            reached.append(risk_curve([own], fitted.calibration).at(fitted.threshold))
+            given = fitted.calibration.probabilities(own.logits)
+            reached.append(risk_curve([(given, own.true)]).at(fitted.threshold))
         coverage, wrong = np.array(reached).T
         points.append(
             (

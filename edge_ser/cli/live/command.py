@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from edge_ser.cli.options import BackendName, BundleFolder, SpeechGate
+from edge_ser.cli.options import BackendName, BundleFolder, Risk, SpeechGate
 from edge_ser.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def live(
     hop: Annotated[float, typer.Option(help="Seconds between decisions.")] = 0.5,
     smoothing: Annotated[str, typer.Option(help="off, light or strong.")] = "light",
     speech_gate: SpeechGate = True,
+    risk: Risk = None,
     enroll: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="Learn a person's voice from so much speech."),
@@ -121,7 +122,7 @@ def live(
         notes.print(line, style="yellow", markup=False)
 
     with ExitStack() as stack:
-        recognizer = stack.enter_context(EdgeRecognizer(bundle, backend=backend))
+        recognizer = stack.enter_context(EdgeRecognizer(bundle, backend=backend, risk=risk))
         session = stack.enter_context(
             LiveSession(recognizer, options, consent=True, tell=tell, watch=watch)
         )
