@@ -43,7 +43,7 @@ CONDITIONS: Final[Mapping[str, AudioAugmentation]] = {
     "room of 0.4 s": _NOTHING.model_copy(
         update={"room_share": 1.0, "reverberation_seconds": (0.4, 0.4)}
     ),
-    "Opus at 8 kb/s": _NOTHING.model_copy(
+    "Opus, 8 kbit a second": _NOTHING.model_copy(
         update={"opus_share": 1.0, "opus_bits_per_second": (8000.0, 8000.0)}
     ),
     "5 % clipped": _NOTHING.model_copy(
