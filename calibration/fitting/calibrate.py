@@ -34,6 +34,7 @@ from edge_ser.export.scoring.metrics import (
     reliability,
 )
 from edge_ser.export.scoring.people_draws import draw_people
+from edge_ser.export.scoring.risk import risk_curve
 from edge_ser.export.scoring.temperature import (
     FEWEST_OF_A_LABEL,
     Logits,
@@ -258,8 +259,11 @@ def _fit(
     after = cross_fitted(found, old, with_bias=with_bias)
     threshold = threshold_for(wanted, after, found.true)
     new = refined(old, found.logits, found.true, found.people, with_bias=with_bias).model_copy(
-        # Risks that were measured under another calibration no longer hold.
-        update={"minimum_confidence": threshold, "risks": ()}
+        # Risks that were measured under another calibration would no longer hold.
+        update={
+            "minimum_confidence": threshold,
+            "risks": risk_curve([(after, found.true)]).stated(),
+        }
     )
     confidence = after.max(1)
     hit = after.argmax(1) == found.true

@@ -160,7 +160,8 @@ class SubsetCalibration(_Strict):
             raise ConfigError(f"a risk lies between 0 and 1, for instance 0.35, not {risk!r}")
         if not self.risks:
             raise ConfigError(
-                "the bundle states no risks; leave the risk out, or take a bundle that does"
+                "the bundle states no risks: leave the risk out, or measure them on clips of your "
+                "own with `edge-ser calibrate`"
             )
         kept = [confidence for stated, confidence in self.risks if stated <= risk + 1e-9]
         return self.model_copy(update={"minimum_confidence": kept[-1] if kept else _UNREACHABLE})

@@ -33,21 +33,21 @@ from edge_ser.bundles.schema import (
 )
 from edge_ser.constants import EMOTIONS
 from edge_ser.export.bundles.writer import BundleContent, GraphFile, write_bundle
-from edge_ser.export.data.splits import PARTS
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, TextEncoder
 from edge_ser.export.models.acoustic import AcousticEncoder
 from edge_ser.export.training.tokens.torch_encoders import AudioTokens, FaceTokens, TextTokens
 from edge_ser.frontends.audio import default_audio_config
 from recipes.command_line import run
 from recipes.default_bundle.adaptation import default_adaptation
-from recipes.default_bundle.data import Amounts, Banks, encode_all
+from recipes.default_bundle.data import Amounts, encode_all
 from recipes.default_bundle.finished_graph import FinishedGraph
 from recipes.default_bundle.fitted_adaptation import FittedAdaptation
 from recipes.default_bundle.fusion import Calibrated, calibrate, train_default_fusion
 from recipes.default_bundle.graphs import Sources, export_graphs, open_face, open_text
 from recipes.default_bundle.statements import INTENDED_USE, LICENCE, NOT_FOR, NOTES
 from recipes.default_bundle.transfer_scores import transfer_scores
-from recipes.speech_encoder.training import ALL, read_task
+from recipes.speech_encoder.data import CorpusName, SpeechCorpus, people_of, speech_corpora
+from recipes.speech_encoder.training import ALL, READ_WEIGHT, read_task
 from recipes.speech_encoder.transfer import Transfer, transfer
 
 COMMAND: Final = "python -m recipes.default_bundle.build --data DIR --output DIR"
@@ -95,6 +95,7 @@ def build_default_bundle(
     columns = int(frontend.audio.mfcc["num_ceps"]) + 4
     speech = read_task(sources.speech / ALL)
     known = transfer(sources.speech)
+    corpora = speech_corpora(data, READ_WEIGHT)
     acoustic = AcousticEncoder(speech.encoder, columns, speech.encoder.width).eval()
     amounts = amounts or Amounts()
     text = open_text(sources.text)
@@ -131,7 +132,7 @@ def build_default_bundle(
         return write_bundle(
             output,
             _content(
-                graphs, frontend, text, banks, known, calibrated, adapted, version, seed, command
+                graphs, frontend, text, corpora, known, calibrated, adapted, version, seed, command
             ),
         )
 
@@ -140,7 +141,7 @@ def _content(
     graphs: Mapping[GraphName, GraphFile],
     frontend: FrontendConfig,
     text: TextEncoder | FinishedGraph,
-    banks: Banks,
+    corpora: Mapping[CorpusName, SpeechCorpus],
     known: Transfer,
     calibrated: Calibrated,
     adapted: FittedAdaptation,
@@ -148,10 +149,6 @@ def _content(
     seed: int,
     command: str,
 ) -> BundleContent:
-    speakers = {
-        part: sorted({item.speaker or "" for item in banks.items["audio"].parts[part]})
-        for part in PARTS
-    }
     return BundleContent(
         name="default",
         version=version,
@@ -183,7 +180,7 @@ def _content(
         not_for=NOT_FOR,
         calibration=calibrated.calibration,
         splits={
-            **{f"fusion, people of sound, {part}": speakers[part] for part in PARTS},
+            **people_of(corpora),
             "FER2013, validation": ["train pictures whose SHA-256 begins below 0x19999999"],
             "FER2013, test": ["PublicTest"],
             "GoEmotions, test": ["dev"],

@@ -20,8 +20,8 @@ from edge_ser.export.examples.token_augmentation import TokenAugmentation
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.scoring.metrics import calibration_error, chance, score
+from edge_ser.export.scoring.risk import risk_curve
 from edge_ser.export.scoring.temperature import confidence_for_coverage, fit_calibration
-from edge_ser.export.scoring.transfer import risk_curve
 from edge_ser.export.training.config import ModalityDropout, Optimisation
 from edge_ser.export.training.examples import collate, column_statistics
 from edge_ser.export.training.fit import Fitting, fit

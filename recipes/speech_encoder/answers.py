@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def read_answers(file: Path) -> Answers:
                 tuple(held["people"].tolist()),
                 tuple(held["sexes"].tolist()),
             )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ConfigError(f"{file} cannot be read: {error}; train the run first") from error
 
 

@@ -115,6 +115,36 @@ def speech_corpora(data: Path, read_weight: float) -> dict[CorpusName, SpeechCor
     }
 
 
+def people_of(corpora: Mapping[CorpusName, SpeechCorpus]) -> dict[str, list[str]]:
+    """Who trains, chooses and tests, as a bundle's splits say it.
+
+    Names are those of the corpora; only where two use the same, as Emo-DB's numbers are RAVDESS's
+    too, the corpus stands before them.
+    """
+    plain: tuple[CorpusName, ...] = ("ravdess", "cremad")
+    return {
+        f"{_TITLES[corpus]}, {part}": sorted(
+            {
+                (item.speaker or "") if corpus in plain else f"{_TITLES[corpus]} {item.speaker}"
+                for item in items
+            }
+        )
+        for corpus, of in corpora.items()
+        for part, items in of.parts.items()
+        if items
+    }
+
+
+_TITLES: Final[Mapping[CorpusName, str]] = {
+    "ravdess": "RAVDESS actors",
+    "cremad": "CREMA-D actors",
+    "emodb": "Emo-DB speakers",
+    "emovo": "EMOVO actors",
+    "nemo": "nEMO actors",
+    "read": "LibriSpeech readers",
+}
+
+
 def _whole(items: tuple[Item, ...]) -> SpeechCorpus:
     return SpeechCorpus({"train": items, "validation": (), "test": ()})
 

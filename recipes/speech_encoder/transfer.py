@@ -27,7 +27,8 @@ from edge_ser.export.scoring.people_draws import (
     recall_figure,
 )
 from edge_ser.export.scoring.result import Interval
-from edge_ser.export.scoring.transfer import TransferCalibration, fit_transfer, risk_curve
+from edge_ser.export.scoring.risk import risk_curve
+from edge_ser.export.scoring.transfer import TransferCalibration, fit_transfer
 from recipes.command_line import run
 from recipes.documents.markdown import table
 from recipes.documents.measured_section import write_section

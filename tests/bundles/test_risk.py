@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from fixtures.bundle_factory import make_bundle
 from pydantic import ValidationError
 
-from edge_ser import EdgeRecognizer
-from edge_ser.bundles.loading import load_bundle
+from edge_ser import Decision, EdgeRecognizer
 from edge_ser.bundles.schema import SubsetCalibration
+from edge_ser.cli.main import main
 from edge_ser.errors import ConfigError
 
 STATED = SubsetCalibration(minimum_confidence=0.5, risks=((0.2, 0.9), (0.3, 0.7), (0.4, 0.7)))
@@ -46,17 +50,42 @@ def test_risks_that_mean_nothing_are_no_calibration(risks: tuple[tuple[float, fl
         SubsetCalibration(risks=risks)
 
 
-def test_the_shipped_bundle_abstains_more_at_a_lower_risk_and_a_process_pool_keeps_it() -> None:
-    calibration = load_bundle().manifest.calibration
-    lowest = {subset: own.risks[0][0] for subset, own in calibration.items()}
-    highest = max(lowest.values())
-    confidences = [own.at_risk(highest).minimum_confidence for own in calibration.values()]
-    assert all(0 < c <= 1 for c in confidences)
-    with EdgeRecognizer(risk=0.01) as strict:
-        again = pickle.loads(pickle.dumps(strict))  # noqa: S301
-    generator = np.random.default_rng(0)
-    samples = generator.normal(0, 0.05, 32000).astype(np.float32)
-    with again:
-        decision = again.recognize((samples, 16000), "I am so happy", speech_gate=False)
-    assert decision.abstained
-    assert "is needed" in (decision.abstain_reason or "")
+def _with_risks(manifest: dict[str, Any]) -> None:
+    for own in manifest["calibration"].values():
+        own["risks"] = [[0.2, 0.999999], [0.4, 0.0]]
+
+
+def test_a_recognizer_abstains_as_its_risk_says_also_in_another_process(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle", _with_risks)
+    samples = np.random.default_rng(0).normal(0, 0.05, 32000).astype(np.float32)
+
+    def decide(risk: float | None) -> Decision:
+        with EdgeRecognizer(bundle, risk=risk) as recognizer:
+            again = pickle.loads(pickle.dumps(recognizer))  # noqa: S301
+        with again:
+            return again.recognize((samples, 16000), "I am so happy", speech_gate=False)
+
+    for strict in (0.2, 0.01):
+        decision = decide(strict)
+        assert decision.abstained
+        assert "is needed" in (decision.abstain_reason or "")
+    assert not decide(0.4).abstained
+    assert decide(None).probabilities == decide(0.01).probabilities
+
+
+def test_a_risk_is_asked_for_on_the_command_line(
+    tmp_path: Path, demo_clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = make_bundle(tmp_path / "bundle", _with_risks)
+    asked = ["recognize", str(demo_clip), "--bundle", str(bundle), "--json", "--risk"]
+    abstained = {}
+    for risk in ("0.3", "0.4"):
+        with pytest.raises(SystemExit) as stopped:
+            main([*asked, risk])
+        assert stopped.value.code == 0
+        abstained[risk] = json.loads(capsys.readouterr().out)["abstained"]
+    assert abstained == {"0.3": True, "0.4": False}
+    with pytest.raises(SystemExit) as stopped:
+        main([*asked, "35"])
+    assert stopped.value.code == 2
+    assert "between 0 and 1" in capsys.readouterr().err

@@ -15,13 +15,13 @@ from recipes.speech_encoder.data import ACTED, CONDITIONS
 from recipes.speech_encoder.transfer import fit, left_out_answers, markdown, transfer
 
 
-def _answers(seed: int, clips: int = 120, strength: float = 3.0) -> Answers:
+def _answers(seed: int, clips: int = 400, strength: float = 3.0) -> Answers:
     generator = np.random.default_rng(seed)
     true = generator.integers(0, len(EMOTIONS), clips)
     logits = generator.normal(0, 1.5, (clips, len(EMOTIONS)))
     logits[np.arange(clips), true] += strength
     people = tuple(f"person {i % 6}" for i in range(clips))
-    return Answers(2 * logits, true, people, ("",) * clips)
+    return Answers(4 * logits, true, people, ("",) * clips)
 
 
 @pytest.fixture
@@ -56,11 +56,11 @@ def test_a_corpus_has_no_part_in_the_fit_that_judges_it(runs: Path) -> None:
 
 def test_the_parts_of_a_corpus_are_judged_together(runs: Path) -> None:
     found = left_out_answers(runs)
-    assert len(found["ravdess"].true) == 240
-    assert transfer(runs).left_out["ravdess"].clips == 240
+    assert len(found["ravdess"].true) == 800
+    assert transfer(runs).left_out["ravdess"].clips == 800
 
 
-def test_calibration_mends_logits_that_are_twice_too_large(runs: Path) -> None:
+def test_calibration_mends_logits_that_are_too_large(runs: Path) -> None:
     for judged in transfer(runs).left_out.values():
         assert judged.error < judged.error_before
 
