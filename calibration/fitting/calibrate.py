@@ -237,14 +237,7 @@ def threshold_for(wanted: Wanted, probabilities: Probabilities, true: Labels) ->
     """
     if wanted.kind == "abstain share":
         return confidence_for_coverage(probabilities, 1.0 - wanted.value)
-    confidence = probabilities.max(1)
-    order = np.argsort(-confidence, kind="stable")
-    wrong = (probabilities.argmax(1) != true)[order]
-    risk = np.cumsum(wrong) / np.arange(1, len(wrong) + 1)
-    # Below a twentieth of the clips a low risk is luck.
-    enough = np.arange(1, len(wrong) + 1) >= max(20, len(wrong) // 20)
-    reached = np.flatnonzero((risk <= wanted.value) & enough)
-    return float(confidence[order][reached[-1]]) if len(reached) else _ALWAYS
+    return min(risk_curve([(probabilities, true)]).threshold(wanted.value), _ALWAYS)
 
 
 def _fit(

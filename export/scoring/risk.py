@@ -16,6 +16,10 @@ RISKS: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 """Shares of wrong answers for which a bundle states from which confidence on they hold."""
 
 
+_FEWEST: Final = 20
+_LEAST_COVERAGE: Final = 0.05
+
+
 @dataclass(frozen=True)
 class RiskCurve:
     """What abstaining brings: one point for every confidence that occurs, from the surest on.
@@ -33,7 +37,8 @@ class RiskCurve:
     def threshold(self, risk: float) -> float:
         """The lowest confidence at which at most this share of the answers is wrong.
 
-        It is looked for from the highest coverage down; above 1 where none is low enough.
+        It is looked for from the highest coverage down; above 1 where none is low enough. Below 20
+        clips, or a twentieth of them, a low risk is luck and does not count.
 
         Args:
             risk: between 0 and 1.
@@ -43,7 +48,8 @@ class RiskCurve:
         """
         if not 0.0 < risk < 1.0:
             raise ConfigError(f"a risk lies between 0 and 1, not {risk}")
-        low = np.flatnonzero(self.risk <= risk)
+        enough = (np.arange(len(self.risk)) >= _FEWEST - 1) & (self.coverage >= _LEAST_COVERAGE)
+        low = np.flatnonzero((self.risk <= risk) & enough)
         return float(self.confidence[low[-1]]) if len(low) else 1.01
 
     def stated(self) -> tuple[tuple[float, float], ...]:
@@ -64,7 +70,7 @@ class RiskCurve:
 
 
 def risk_curve(corpora: Sequence[tuple[Probabilities, Labels]]) -> RiskCurve:
-    """Risk against coverage over corpora that count alike (El-Yaniv and Wiener, 2010).
+    """Risk against coverage over corpora that count alike (Geifman and El-Yaniv, 2017).
 
     Args:
         corpora: probabilities [n, labels] and true labels [n] of each.
