@@ -8,15 +8,15 @@ any window of them can be cut and normalised as the runtime does.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -146,13 +146,15 @@ def _make(
         computed = frontend.kernels()[0].compute(np.ascontiguousarray(samples))
         rows.append(computed.astype(np.float16))
     offsets = np.array([0, *accumulate(len(r) for r in rows)], np.int64)
-    partial = folder / f"frames_{number}.{os.getpid()}.part.npy"
-    np.save(partial, np.concatenate(rows))
-    partial.replace(folder / f"frames_{number}.npy")
+    _write(folder / f"frames_{number}.npy", np.concatenate(rows))
     # Last, since it says that the copy is whole.
-    offsets_partial = folder / f"offsets_{number}.{os.getpid()}.part.npy"
-    np.save(offsets_partial, offsets)
-    offsets_partial.replace(folder / f"offsets_{number}.npy")
+    _write(folder / f"offsets_{number}.npy", offsets)
+
+
+def _write(file: Path, array: npt.NDArray[Any]) -> None:
+    held = io.BytesIO()
+    np.save(held, array, allow_pickle=False)
+    write_atomically(file, held.getvalue())
 
 
 def _claim(
