@@ -254,7 +254,7 @@ _MAY_WRITE = {
     *("export/encoders/text.py", "recipes/text_encoder/model.py"),
     # into a temporary folder
     *("export/graphs/torch_export.py", "export/precision/int8/choice.py"),
-    *("export/engines/compiling.py", "recipes/default_bundle/build.py"),
+    *("export/engines/compiling.py", "recipes/default_bundle/graphs.py"),
     "tools/check_machine.py",
 }
 

@@ -27,7 +27,7 @@ from edge_ser.export.data.audio import read_audio
 from edge_ser.export.data.items import Item
 from edge_ser.export.data.spans import read_spans
 from edge_ser.export.examples.audio_augmentation import AudioAugmentation, augment_audio
-from edge_ser.files import write_atomically
+from edge_ser.files import make_folder, write_atomically
 from edge_ser.frontends.audio import AudioFrontend, default_audio_config
 from edge_ser.kernels import MelOptions
 
@@ -87,7 +87,7 @@ def make_log_mels(
     """
     if not items:
         raise ConfigError(f"there is no recording whose log-mels could be kept in {folder}")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _claim(folder / "made_from.json", items, augmentation, voices, seed)
     missing = [n for n in range(copies + 1) if not (folder / f"offsets_{n}.npy").is_file()]
     if missing:
