@@ -234,7 +234,7 @@ def _utterance(
     samples = np.ascontiguousarray(window.samples[begin : begin + LENGTH])
     label, person = data.label(index), data.person(index)
     if data.paired:
-        crops = opened.faces.crops(window.frames)
+        crops = opened.faces.crops(window.frames).of_one_person()
         inside = [i for i, t in enumerate(crops.times) if begin <= t < begin + LENGTH]
         if not inside:
             return None

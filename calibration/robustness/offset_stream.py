@@ -21,6 +21,7 @@ from edge_ser.constants import SAMPLE_RATE, Modality
 from edge_ser.export.trials.logits import fuse_tokens
 from edge_ser.frontends.audio import AudioFrontend
 from edge_ser.frontends.audio_stream import AudioFeatureStream
+from edge_ser.frontends.face_tracks import FaceTracker, Sighting
 from edge_ser.media.clip import Picture, Samples, VideoFrame
 from edge_ser.pipeline.encoders import Encoded, EncodedFaces
 from edge_ser.pipeline.fusion import Fused, calibrated
@@ -34,6 +35,8 @@ from edge_ser.streaming.tally import Tally
 
 CHUNK: Final = SAMPLE_RATE // 10
 UTTERANCES: Final = 3
+
+_ALONE: Final = Sighting(track=0, in_view=1, place=0.5)
 
 Rows = npt.NDArray[np.float32]
 
@@ -198,13 +201,15 @@ class _StreamEncoders:
         del words, timer
         return Encoded(None, "words are left out")
 
-    def faces(self, frames: Sequence[VideoFrame], timer: StageTimer) -> EncodedFaces:
-        del timer
+    def faces(
+        self, frames: Sequence[VideoFrame], timer: StageTimer, tracker: FaceTracker
+    ) -> EncodedFaces:
+        del timer, tracker
         (frame,) = frames
         number = _number(frame.image)
         # The number is carried along as a column more, to tell later whose picture it was.
         token = np.append(self._tokens[number], np.float32(number))[None]
-        return EncodedFaces(token, (frame.time,), 1, None, ())
+        return EncodedFaces(token, (frame.time,), (_ALONE,), 1, None, ())
 
     def fuse(self, tokens: Mapping[Modality, FloatTensor]) -> Fused:
         parts: dict[Modality, Rows] = dict(tokens)

@@ -1,9 +1,9 @@
-"""Pictures to face tensors: detect, take the largest face, turn it upright, cut it out."""
+"""Pictures to face tensors: detect, follow one person, turn their face upright, cut it out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edge_ser.bundles.schema import VideoFrontendConfig
 from edge_ser.errors import MediaError
 from edge_ser.frontends.face_crop import crop_face, luminance
+from edge_ser.frontends.face_tracks import FaceTracker, Sighting, one_person
 from edge_ser.frontends.faces import Face, FaceDetector
 from edge_ser.media.clip import Picture, VideoFrame
 from edge_ser.runtime.session import FloatTensor, Session
@@ -26,10 +27,24 @@ class FaceCrops:
     """When each face's picture is shown, in 16 kHz samples."""
     faces: tuple[Face, ...]
     """Where each face is in its picture."""
+    sightings: tuple[Sighting, ...]
+    """Whose face each is."""
     reason: str | None
     """Why there is no face at all; None when there is one."""
     notes: tuple[str, ...]
     """What a user should know of the faces that were found, or not."""
+
+    def of_one_person(self) -> FaceCrops:
+        """The faces of the one person whom a window of these pictures rests on."""
+        kept, note = one_person(self.sightings)
+        return replace(
+            self,
+            tensor=self.tensor[kept],
+            times=tuple(self.times[i] for i in kept),
+            faces=tuple(self.faces[i] for i in kept),
+            sightings=tuple(self.sightings[i] for i in kept),
+            notes=self.notes if note is None else (note, *self.notes),
+        )
 
     def thumbnail(self, index: int) -> npt.NDArray[np.uint8]:
         """One face as a picture, uint8 [size, size, 3], RGB."""
@@ -56,43 +71,49 @@ class FaceFrontend:
         """
         return self._detector.faces(_checked(image))
 
-    def crops(self, frames: Sequence[VideoFrame]) -> FaceCrops:
-        """Cut the largest face out of every picture that shows one.
+    def crops(self, frames: Sequence[VideoFrame], tracker: FaceTracker | None = None) -> FaceCrops:
+        """Cut a face out of every picture that shows one: that of the person who is followed.
+
+        Args:
+            frames: pictures in the order of their times.
+            tracker: has followed people through the pictures before; None begins with these.
 
         Raises:
             MediaError: if a picture is not uint8 [height, width, 3].
             EngineError: if the detector's graph fails.
         """
         config = self._config
-        tensors, times, chosen = [], [], []
-        black = small = most = 0
+        tracker = FaceTracker() if tracker is None else tracker
+        tensors, times, chosen, sightings = [], [], [], []
+        black = small = 0
         largest_small = 0.0
         for frame in frames:
             if luminance(_checked(frame.image)) < config.black_level:
                 black += 1
                 continue
             faces = self._detector.faces(frame.image)
-            most = max(most, len(faces))
             if not faces:
                 continue
-            face = faces[0]
-            if face.size < config.minimum_face_pixels:
+            usable = [f for f in faces if f.size >= config.minimum_face_pixels]
+            if not usable:
                 small += 1
-                largest_small = max(largest_small, face.size)
+                largest_small = max(largest_small, faces[0].size)
                 continue
+            face, sighting = tracker.follow(usable, frame.time, frame.image.shape[1])
             tensors.append(
                 crop_face(frame.image, face, config.face_size, config.face_margin, grey=config.grey)
             )
             times.append(frame.time)
             chosen.append(face)
+            sightings.append(replace(sighting, in_view=len(faces)))
         size = config.face_size
         tensor = np.stack(tensors) if tensors else np.zeros((0, 3, size, size), np.float32)
         count = len(frames)
         reason = None
         if not tensors:
             reason = self._reason(count, black, small, largest_small)
-        notes = _notes(count, len(tensors), black, most) if tensors else ()
-        return FaceCrops(tensor, tuple(times), tuple(chosen), reason, notes)
+        notes = _notes(count, len(tensors), black) if tensors else ()
+        return FaceCrops(tensor, tuple(times), tuple(chosen), tuple(sightings), reason, notes)
 
     def _reason(self, count: int, black: int, small: int, largest_small: float) -> str:
         if count == 0:
@@ -110,14 +131,11 @@ class FaceFrontend:
         return f"no face found in {where}{dark}"
 
 
-def _notes(count: int, found: int, black: int, most: int) -> tuple[str, ...]:
-    notes = []
-    if most > 1:
-        notes.append(f"{most} faces in view: the largest is used")
-    if found < count:
-        dark = f", {black} of which are black" if black else ""
-        notes.append(f"no face in {count - found} of {count} pictures{dark}")
-    return tuple(notes)
+def _notes(count: int, found: int, black: int) -> tuple[str, ...]:
+    if found == count:
+        return ()
+    dark = f", {black} of which are black" if black else ""
+    return (f"no face in {count - found} of {count} pictures{dark}",)
 
 
 def _checked(image: Picture) -> Picture:

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.frontends.face_tracks import FaceTracker, one_person
 from edge_ser.frontends.level import loudest_dbfs
 from edge_ser.media.clip import Clip, Segment
 from edge_ser.pipeline.decide import Evidence
@@ -46,6 +47,7 @@ class ClipEvidence:
         self._encoders = encoders
         self._words = words
         self._window = window
+        self._tracker = FaceTracker()
         self._pieces: deque[tuple[Segment, EncodedFaces]] = deque()
         self._gate = SpeechGate(VoiceActivity(), window) if speech_gate and clip.has_audio else None
 
@@ -100,7 +102,7 @@ class ClipEvidence:
         if self._gate is not None:
             with timer.stage("speech_gate"):
                 self._gate.accept(segment.samples, segment.start + len(segment.samples))
-        self._pieces.append((segment, self._encoders.faces(segment.frames, timer)))
+        self._pieces.append((segment, self._encoders.faces(segment.frames, timer, self._tracker)))
         while self._pieces[0][0].stop <= segment.stop - self._window:
             self._pieces.popleft()
 
@@ -109,14 +111,16 @@ class ClipEvidence:
             return Encoded(None, self._clip.absent.get("video"))
         faces = [f for _, f in self._pieces]
         notes = tuple(dict.fromkeys(note for f in faces for note in f.notes))
-        rows = [
-            token
+        seen = [
+            (token, sighting)
             for f in faces
-            for token, time in zip(f.tokens, f.times, strict=True)
+            for token, time, sighting in zip(f.tokens, f.times, f.sightings, strict=True)
             if time >= start
         ]
-        if rows:
-            return Encoded(np.stack(rows), None, notes)
+        if seen:
+            kept, who = one_person([sighting for _, sighting in seen])
+            told = notes if who is None else (who, *notes)
+            return Encoded(np.stack([seen[i][0] for i in kept]), None, told)
         reasons = [f.reason for f in faces if f.reason is not None]
         return Encoded(None, reasons[-1] if reasons else "no picture in this window", notes)
 

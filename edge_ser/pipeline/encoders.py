@@ -12,6 +12,7 @@ from edge_ser.bundles.loading import Bundle
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.frontends.audio import AcousticFeatures, AudioFrontend
 from edge_ser.frontends.audio_stream import AudioFeatureStream
+from edge_ser.frontends.face_tracks import FaceTracker, Sighting
 from edge_ser.frontends.language import why_foreign
 from edge_ser.frontends.level import why_unheard
 from edge_ser.frontends.text import TextFrontend
@@ -41,6 +42,8 @@ class EncodedFaces:
     """float32 [faces, width]."""
     times: tuple[int, ...]
     """Presentation time of each token's picture, in samples of 16 kHz sound."""
+    sightings: tuple[Sighting, ...]
+    """Whose face each token is of."""
     pictures: int
     """Pictures that were looked at."""
     reason: str | None
@@ -156,19 +159,22 @@ class Encoders:
             tokens = self._text.run(tensors)["text_tokens"][0]
         return Encoded(tokens, None, tokenized.notes)
 
-    def faces(self, frames: Sequence[VideoFrame], timer: StageTimer) -> EncodedFaces:
-        """Encode the largest face of each picture.
+    def faces(
+        self, frames: Sequence[VideoFrame], timer: StageTimer, tracker: FaceTracker
+    ) -> EncodedFaces:
+        """Encode the face of each picture that shows one.
 
         Args:
             frames: RGB pictures with their presentation times.
             timer: gets the stages ``face_detection`` and ``face``.
+            tracker: has followed people through the pictures before.
         """
         with timer.stage("face_detection"):
-            crops = self._face_frontend.crops(frames)
+            crops = self._face_frontend.crops(frames, tracker)
         if len(crops.times) == 0:
             width = self._face.outputs["video_tokens"].shape[-1]
             empty = np.zeros((0, int(width)), np.float32)
-            return EncodedFaces(empty, (), len(frames), crops.reason, crops.notes)
+            return EncodedFaces(empty, (), (), len(frames), crops.reason, crops.notes)
         with timer.stage("face"):
             tokens = self._face.run({"faces": crops.tensor})["video_tokens"]
-        return EncodedFaces(tokens, tuple(crops.times), len(frames), None, crops.notes)
+        return EncodedFaces(tokens, crops.times, crops.sightings, len(frames), None, crops.notes)

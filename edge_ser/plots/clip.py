@@ -19,6 +19,7 @@ import numpy.typing as npt
 from edge_ser.constants import MODALITIES, SAMPLE_RATE
 from edge_ser.errors import ConfigError, MissingExtraError
 from edge_ser.files import write_atomically
+from edge_ser.frontends.face_tracks import FaceTracker
 from edge_ser.kernels import Pitch, PitchOptions
 from edge_ser.media.clip import Clip, Picture
 from edge_ser.media.media import open_clip
@@ -137,6 +138,7 @@ def trace(recognizer: EdgeRecognizer, clip: Clip) -> Traces:
     blocks: list[npt.NDArray[np.float32]] = []
     pitches: list[npt.NDArray[np.float32]] = []
     faces: list[tuple[float, Picture]] = []
+    tracker = FaceTracker()
     stop = 0
     # 5 ms blocks keep a four-hour clip's envelope under 50 MB; columns are made of blocks.
     block = SAMPLE_RATE // 200
@@ -147,7 +149,7 @@ def trace(recognizer: EdgeRecognizer, clip: Clip) -> Traces:
             shaped = padded.reshape(-1, block)
             blocks.append(np.stack([shaped.min(axis=1), shaped.max(axis=1)]))
         if len(faces) < _THUMBNAILS:
-            crops = recognizer.encoders.face_frontend.crops(segment.frames)
+            crops = recognizer.encoders.face_frontend.crops(segment.frames, tracker)
             faces += [(t / SAMPLE_RATE, crops.thumbnail(i)) for i, t in enumerate(crops.times)]
         stop = segment.stop
     if blocks:

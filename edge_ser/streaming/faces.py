@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.frontends.face_tracks import FaceTracker, Sighting, one_person
 from edge_ser.media.clip import Picture, PictureSampler, VideoFrame
 from edge_ser.pipeline.encoders import Encoded, EncodedFaces
 from edge_ser.pipeline.timing import StageTimer
@@ -26,14 +27,17 @@ _OLD = SAMPLE_RATE
 class EncodesFaces(Protocol):
     """What makes tokens of pictures: `edge_ser.pipeline.encoders.Encoders`."""
 
-    def faces(self, frames: Sequence[VideoFrame], timer: StageTimer) -> EncodedFaces:
-        """Encode the largest face of each picture."""
+    def faces(
+        self, frames: Sequence[VideoFrame], timer: StageTimer, tracker: FaceTracker
+    ) -> EncodedFaces:
+        """Encode the face of each picture that shows one."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
     time: int
-    token: FloatTensor | None
+    face: tuple[FloatTensor, Sighting] | None
+    """The token of a face, and whose it is."""
     reason: str | None
     notes: tuple[str, ...]
     same_since: int
@@ -58,6 +62,7 @@ class SeenFaces:
         self._sampler = PictureSampler(pictures_per_second)
         self._longest = longest
         self._tally = tally
+        self._tracker = FaceTracker()
         self._seen: deque[_Seen] = deque()
         self._newest: int | None = None
         self._sampled = 0
@@ -70,7 +75,7 @@ class SeenFaces:
         return self._newest
 
     def look(self, image: Picture, time: int, divisor: int, timer: StageTimer) -> None:
-        """Take a picture and, if it is sampled, find and encode its largest face.
+        """Take a picture and, if it is sampled, find and encode a face in it.
 
         Args:
             image: uint8 [height, width, 3], RGB.
@@ -94,10 +99,10 @@ class SeenFaces:
             self._digest, self._same_since = digest, time
         if repeated and self._seen:
             last = self._seen[-1]
-            token, reason, notes = last.token, last.reason, last.notes
+            face, reason, notes = last.face, last.reason, last.notes
         else:
-            token, reason, notes = self._encode(image, time, timer)
-        self._seen.append(_Seen(time, token, reason, notes, self._same_since))
+            face, reason, notes = self._encode(image, time, timer)
+        self._seen.append(_Seen(time, face, reason, notes, self._same_since))
         while self._seen[0].time <= time - self._longest:
             self._seen.popleft()
 
@@ -117,23 +122,26 @@ class SeenFaces:
         notes = tuple(dict.fromkeys(note for s in inside for note in s.notes))
         if stop - last.time > _OLD:
             notes = (*notes, _age("the pictures stopped", stop - last.time))
-        faces = [(s.time, s.token) for s in inside if s.token is not None]
+        faces = [(s.time, *s.face) for s in inside if s.face is not None]
         if not faces:
             return Encoded(None, last.reason, notes), None, None
-        tokens = np.stack([token for _, token in faces])
-        return Encoded(tokens, None, notes), faces[0][0], faces[-1][0]
+        kept, who = one_person([sighting for _, _, sighting in faces])
+        notes = notes if who is None else (who, *notes)
+        tokens = np.stack([faces[i][1] for i in kept])
+        return Encoded(tokens, None, notes), faces[kept[0]][0], faces[kept[-1]][0]
 
     def _encode(
         self, image: Picture, time: int, timer: StageTimer
-    ) -> tuple[FloatTensor | None, str | None, tuple[str, ...]]:
+    ) -> tuple[tuple[FloatTensor, Sighting] | None, str | None, tuple[str, ...]]:
         try:
-            found = self._encoders.faces([VideoFrame(image, time)], timer)
+            found = self._encoders.faces([VideoFrame(image, time)], timer, self._tracker)
         except Exception as error:  # one picture that cannot be encoded is not the end
             self._tally.error("encoder_errors", "the face encoder failed", error)
             return None, f"the face encoder failed: {error}", ()
         if len(found.tokens) == 0:
             return None, found.reason or "no face in the picture", found.notes
-        return np.asarray(found.tokens[0], np.float32), None, found.notes
+        token = np.asarray(found.tokens[0], np.float32)
+        return (token, found.sightings[0]), None, found.notes
 
 
 def _age(what: str, samples: int) -> str:

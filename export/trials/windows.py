@@ -160,7 +160,7 @@ class WindowReader:
         if window.face is not None:
             tensors["faces"] = face_tensor(window.face, self._video_config)[None]
         elif faces is not None and window.frames:
-            crops = faces.crops(window.frames)
+            crops = faces.crops(window.frames).of_one_person()
             if len(crops.times):
                 tensors["faces"] = crops.tensor
             else:

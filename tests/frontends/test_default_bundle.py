@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_ser import EdgeRecognizer, PushedClock, clip_from_arrays
 from edge_ser.bundles.loading import Bundle, load_bundle
+from edge_ser.constants import SAMPLE_RATE
 from edge_ser.frontends.face_crop import head_tilt
 from edge_ser.frontends.text import TextFrontend
 from edge_ser.frontends.video import FaceFrontend
@@ -86,7 +88,7 @@ def test_of_five_people_the_nearest_is_used(frontend: FaceFrontend, portrait: np
     for left, size in ((10, 200), (230, 210), (470, 310), (810, 200), (1040, 220)):
         pasted(portrait, group, left, 200, size)
     crops = frontend.crops(at(group))
-    assert crops.notes == ("5 faces in view: the largest is used",)
+    assert crops.of_one_person().notes == ("5 faces in view: the one in the middle is followed",)
     x, _, width, _ = crops.faces[0].box
     assert 470 < x < x + width < 780
 
@@ -145,3 +147,27 @@ def test_real_clips_show_a_face_in_every_picture(frontend: FaceFrontend, data_fo
         assert len(crops.times) == len(frames), name
         assert crops.notes == (), name
         assert min(f.score for f in crops.faces) > 0.8
+
+
+def test_decisions_in_clips_and_streams_rest_on_one_of_two_people(portrait: np.ndarray) -> None:
+    pictures = []
+    for number in range(15):
+        both = np.full((480, 900, 3), 190, np.uint8)
+        pasted(portrait, both, 60, 100, 230 + 40 * (number % 2))
+        pasted(portrait, both, 560, 100, 250)
+        pictures.append(both)
+    times = [number / 5 for number in range(len(pictures))]
+    note = "2 faces in view: the one on the right is followed"
+    with EdgeRecognizer() as recognizer:
+        with clip_from_arrays(frames=pictures, frame_times=times) as clip:
+            assert recognizer.recognize(clip).modalities["video"].notes == (note,)
+        with clip_from_arrays(frames=pictures, frame_times=times) as clip:
+            decided = recognizer.timeline(clip)
+        assert {d.modalities["video"].notes for d in decided[1:]} == {(note,)}
+        alone = [picture[:, 450:] for picture in pictures]
+        with clip_from_arrays(frames=alone, frame_times=times) as clip:
+            assert recognizer.recognize(clip).modalities["video"].notes == ()
+        with recognizer.stream(clock=PushedClock(), consent=True) as stream:
+            for picture, time in zip(pictures, times, strict=True):
+                stream.push_video(picture, round(time * SAMPLE_RATE), timeout=5)
+        assert [d.modalities["video"].notes for d in stream][-1] == (note,)

@@ -48,7 +48,7 @@ def test_of_five_faces_the_largest_is_used_and_that_is_said(
     picture = make_picture(640, 480, *small, (220, 60, 140, 140))
     crops = frontend.crops([VideoFrame(picture, 0)])
     assert crops.faces[0].box[0] == pytest.approx(220, abs=6)
-    assert crops.notes == ("5 faces in view: the largest is used",)
+    assert crops.of_one_person().notes == ("5 faces in view: the one in the middle is followed",)
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,9 @@ def test_a_person_who_leaves_the_picture(simulation: Simulation) -> None:
 
 def test_a_second_person_in_the_picture(simulation: Simulation) -> None:
     decisions = simulation.run(4.0, brightness=220)
-    assert decisions[-1].modalities["video"].notes == ("2 faces; the largest is taken",)
+    assert decisions[-1].modalities["video"].notes == (
+        "2 faces in view: the one in the middle is followed",
+    )
     recovered(simulation)
 
 

@@ -126,7 +126,7 @@ class BundleTokens:
         number: int = 0,
         console: Console | None = None,
     ) -> Features:
-        """Tokens [faces, Dv] of the largest face of every sampled picture of a recording.
+        """Tokens [faces, Dv] of one person's face in every sampled picture of a recording.
 
         An item that is a picture of a face is taken as it is; pictures are looked for faces.
         """
@@ -139,7 +139,7 @@ class BundleTokens:
         def media(some: Sequence[Item]) -> list[Tokens]:
             made = []
             for item, span in _spans(some, frontend.frames_per_second):
-                crops = self._encoders.face_frontend.crops(span.frames).tensor
+                crops = self._encoders.face_frontend.crops(span.frames).of_one_person().tensor
                 if options is not None and len(crops):
                     crops = _augmented(crops, options, item_generator(item.name, number))
                 tokens = self._encode(crops) if len(crops) else None
