@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edge_ser.bundles.loading import Bundle
 from edge_ser.bundles.schema import subset_name
 from edge_ser.calibration.robustness.disturbances import KINDS, Disturber, Kind, vocabulary_of
-from edge_ser.calibration.robustness.offset_curve import NoOffsetError, measure_offset
+from edge_ser.calibration.robustness.offset_curve import NoOffsetError, even_items, measure_offset
 from edge_ser.calibration.robustness.result import (
     Disturbance,
     RobustnessCurve,
@@ -25,8 +25,7 @@ from edge_ser.errors import ConfigError
 from edge_ser.export.precision.int8.calibration_set import Candidate, choose
 from edge_ser.export.progress import Progress, silent
 from edge_ser.export.scoring.metrics import calibration_error
-from edge_ser.export.scoring.people_draws import PeopleDraws, draw_people, mean_columns, mean_figure
-from edge_ser.export.scoring.result import Interval
+from edge_ser.export.scoring.people_draws import PeopleDraws, draw_people
 from edge_ser.export.trials.data import EvaluationData, Example, modalities_of
 from edge_ser.export.trials.logits import (
     ItemReader,
@@ -170,11 +169,8 @@ class _Bench:
         chosen: set[int] = set()
         for modality in MODALITIES:
             own = [i for i, kinds in enumerate(self._data.kinds) if modality in kinds]
-            candidates = [
-                Candidate(str(i), self._data.items[i].label, self._data.person(i)) for i in own
-            ]
-            if candidates:
-                chosen |= {int(c.name) for c in choose(candidates, clips, self._seed)}
+            if own:
+                chosen.update(even_items(self._data, own, clips, self._seed))
         return sorted(chosen)
 
     def subsets_for(self, disturbance: Disturbance, kind: Kind) -> list[str]:
@@ -290,8 +286,8 @@ class _Bench:
             condition="undisturbed" if strength is None else kind.words(strength),
             clips=len(true),
             present=float(seen.present.mean()),
-            accuracy=_mean(draws, hit),
-            difference=_mean(draws, hit - before),
+            accuracy=draws.mean(hit),
+            difference=draws.mean(hit - before),
             log_probability=float(np.log(np.clip(chosen, 1e-12, 1.0)).mean()),
             confidence=float(seen.probabilities.max(1).mean()),
             calibration_error=calibration_error(seen.probabilities, true),
@@ -305,10 +301,6 @@ def _hits(seen: _Seen, true: npt.NDArray[np.int64]) -> Floats:
     # Equal probabilities are no answer, whatever label happens to stand first.
     answered = np.ptp(seen.probabilities, axis=1) > 0
     return np.asarray((seen.probabilities.argmax(1) == true) & answered, np.float64)
-
-
-def _mean(draws: PeopleDraws, values: Floats) -> Interval:
-    return draws.interval(mean_columns(values), mean_figure)
 
 
 def _even(

@@ -22,8 +22,7 @@ from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import EdgeSerError
 from edge_ser.export.precision.int8.calibration_set import Candidate, choose
 from edge_ser.export.progress import Progress
-from edge_ser.export.scoring.people_draws import PeopleDraws, draw_people, mean_columns, mean_figure
-from edge_ser.export.scoring.result import Interval
+from edge_ser.export.scoring.people_draws import PeopleDraws, draw_people
 from edge_ser.export.trials.data import EvaluationData
 from edge_ser.export.trials.logits import ItemReader, encode_items, fingerprint
 from edge_ser.export.trials.part_store import Arrays, PartStore
@@ -163,17 +162,13 @@ def _outcome(
     chosen = np.log(np.clip(after[rows, true], 1e-12, 1.0))
     cost = chosen - np.log(np.clip(before[rows, true], 1e-12, 1.0))
     return OffsetOutcome(
-        accuracy=_mean(draws, (after.argmax(1) == true).astype(np.float64)),
-        log_probability=_mean(draws, chosen),
-        cost=_mean(draws, cost),
+        accuracy=draws.mean((after.argmax(1) == true).astype(np.float64)),
+        log_probability=draws.mean(chosen),
+        cost=draws.mean(cost),
         same_label=float((after.argmax(1) == before.argmax(1)).mean()),
         change=float(np.abs(after - before).mean()),
         foreign_pictures=float(seen["foreign"].sum() / max(int(seen["pictures"].sum()), 1)),
     )
-
-
-def _mean(draws: PeopleDraws, values: Floats) -> Interval:
-    return draws.interval(mean_columns(values), mean_figure)
 
 
 def _utterances(
@@ -188,11 +183,11 @@ def _utterances(
     with_audio = [i for i, kinds in enumerate(data.kinds) if "audio" in kinds]
     if not with_audio or not any("video" in kinds for kinds in data.kinds):
         raise NoOffsetError("the data have no pictures" if with_audio else "the data have no sound")
-    chosen = _chosen(data, with_audio, count, seed)
+    chosen = even_items(data, with_audio, count, seed)
     faces: dict[int, list[Rows]] = defaultdict(list)
     if not data.paired:
         pictures = [i for i, kinds in enumerate(data.kinds) if "video" in kinds]
-        some = _chosen(data, pictures, count, seed)
+        some = even_items(data, pictures, count, seed)
         tokens, _ = encode_items(data, opened, reader, some)
         for index in some:
             if "video" in tokens.get(index, {}):
@@ -211,7 +206,8 @@ def _utterances(
     return made
 
 
-def _chosen(data: EvaluationData, indices: Sequence[int], count: int, seed: int) -> list[int]:
+def even_items(data: EvaluationData, indices: Sequence[int], count: int, seed: int) -> list[int]:
+    """So many of these items, even over labels and people."""
     candidates = [Candidate(str(i), data.items[i].label, data.person(i)) for i in indices]
     return sorted(int(c.name) for c in choose(candidates, count, seed))
 

@@ -11,7 +11,6 @@ from edge_ser.errors import EngineError
 from edge_ser.runtime.onnxruntime_sessions import (
     CPU,
     Graph,
-    Provider,
     available_providers,
     open_graph,
 )
@@ -57,7 +56,7 @@ class OnnxRuntimeSession:
         inputs: Mapping[str, TensorSpec] | None = None,
         outputs: Mapping[str, TensorSpec] | None = None,
         *,
-        providers: Sequence[Provider] = (CPU,),
+        providers: Sequence[str] = (CPU,),
         threads: int = 1,
         cache: EngineCache | None = None,
         sha256: str | None = None,
@@ -68,8 +67,8 @@ class OnnxRuntimeSession:
             path: the ONNX file.
             inputs: what the manifest declares; None takes the graph's own word.
             outputs: likewise.
-            providers: execution providers in order of preference, each a name or a name with its
-                options. All of them must be installed and must come up: nothing falls back.
+            providers: execution providers in order of preference. All of them must be installed
+                and must come up: nothing falls back.
             threads: intra-op threads, 1 or more.
             cache: where the optimised form of the graph is kept between runs (CPU provider only:
                 others compile for themselves); None optimises at every start.
@@ -79,17 +78,16 @@ class OnnxRuntimeSession:
             EngineError: the file is missing or no valid graph, a provider is not installed or
                 does not start, or the graph differs from the manifest.
         """
-        names = [p if isinstance(p, str) else p[0] for p in providers]
-        if not names:
+        if not providers:
             raise EngineError(f"{path}: no execution provider was given; name at least {CPU!r}")
         if threads < 1:
             raise EngineError(f"{path}: threads must be 1 or more, not {threads}")
         if not path.is_file():
             raise EngineError(f"{path}: there is no such graph file; check the bundle's folder")
-        _require_providers(names)
+        _require_providers(providers)
         self._path = path
-        session = _open(path, providers, names, threads, cache, sha256)
-        self._check_providers(names, session.providers)
+        session = _open(path, providers, threads, cache, sha256)
+        self._check_providers(providers, session.providers)
         self._session: Graph | None = session
         found_in = _specs(session.inputs, path)
         found_out = _specs(session.outputs, path)
@@ -100,7 +98,7 @@ class OnnxRuntimeSession:
         self.inputs: dict[str, TensorSpec] = dict(found_in if inputs is None else inputs)
         self.outputs: dict[str, TensorSpec] = dict(found_out if outputs is None else outputs)
         self._output_names = list(self.outputs)
-        self.backend = "onnxruntime:" + "+".join(short_name(n) for n in names)
+        self.backend = "onnxruntime:" + "+".join(short_name(n) for n in providers)
 
     def _check_providers(self, names: Sequence[str], active: Sequence[str]) -> None:
         # ONNX Runtime logs and goes on with the CPU when a provider's libraries fail to load.
@@ -157,13 +155,12 @@ def _require_providers(names: Sequence[str]) -> None:
 
 def _open(
     path: Path,
-    providers: Sequence[Provider],
-    names: Sequence[str],
+    providers: Sequence[str],
     threads: int,
     cache: EngineCache | None,
     sha256: str | None,
 ) -> Graph:
-    if cache is None or list(names) != [CPU]:
+    if cache is None or list(providers) != [CPU]:
         return open_graph(path, threads=threads, providers=providers)
     from edge_ser.runtime.onnxruntime_cache import cached_graph
 

@@ -22,8 +22,6 @@ from edge_ser.runtime.session import Tensor
 CPU: Final = "CPUExecutionProvider"
 
 Optimisation = Literal["all", "basic", "none"]
-Provider = str | tuple[str, Mapping[str, Any]]
-"""The name of an execution provider, or its name with its options."""
 
 _LOG_NOTHING: Final = 4  # fatal errors only: every other one is raised
 
@@ -74,7 +72,7 @@ def open_graph(
     *,
     threads: int = 1,
     optimise: Optimisation = "all",
-    providers: Sequence[Provider] = (CPU,),
+    providers: Sequence[str] = (CPU,),
     write_to: Path | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> Graph:
@@ -116,16 +114,14 @@ def open_graph(
     }[optimise]
     if write_to is not None:
         options.optimized_model_filepath = str(write_to)
-    named = [p if isinstance(p, str) else (p[0], dict(p[1])) for p in providers]
     try:
         session = library.InferenceSession(
-            graph if isinstance(graph, bytes) else str(graph), options, providers=named
+            graph if isinstance(graph, bytes) else str(graph), options, providers=list(providers)
         )
     except Exception as error:
-        asked = ", ".join(p if isinstance(p, str) else p[0] for p in providers)
         raise EngineError(
-            f"{what}: ONNX Runtime {library.__version__} cannot load this graph with {asked}: "
-            f"{error}"
+            f"{what}: ONNX Runtime {library.__version__} cannot load this graph with "
+            f"{', '.join(providers)}: {error}"
         ) from error
     session.disable_fallback()
     return Graph(what, session)

@@ -10,19 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.errors import ConfigError
-from edge_ser.export.scoring.metrics import Floats, Metrics, chance, score
+from edge_ser.export.scoring.metrics import Metrics, chance, score
 from edge_ser.export.scoring.people_draws import (
-    Figure,
     PeopleDraws,
     accuracy_figure,
     confusion_columns,
     draw_people,
     f1_figure,
-    mean_columns,
-    mean_figure,
     precision_figure,
     recall_figure,
 )
+from edge_ser.export.scoring.result import Interval as DrawnInterval
 from edge_ser.export.training.predictions import FoldResult, RunResult
 
 
@@ -121,12 +119,16 @@ def scores(result: RunResult) -> RunScores:
         count=len(true),
         people=len(set(named) - {""}),
         labels=result.labels,
-        accuracy=_interval([m.accuracy for m in each], draws, confusion, accuracy_figure(labels)),
-        recall=_interval([m.recall for m in each], draws, confusion, recall_figure(labels)),
-        precision=_interval(
-            [m.precision for m in each], draws, confusion, precision_figure(labels)
+        accuracy=_interval(
+            [m.accuracy for m in each], draws.interval(confusion, accuracy_figure(labels))
         ),
-        f1=_interval([m.f1 for m in each], draws, confusion, f1_figure(labels)),
+        recall=_interval(
+            [m.recall for m in each], draws.interval(confusion, recall_figure(labels))
+        ),
+        precision=_interval(
+            [m.precision for m in each], draws.interval(confusion, precision_figure(labels))
+        ),
+        f1=_interval([m.f1 for m in each], draws.interval(confusion, f1_figure(labels))),
         chance_accuracy=commonest,
         chance_recall=guessed,
         pooled=score(predicted, true, labels),
@@ -154,7 +156,7 @@ def paired_difference(better: RunResult, other: RunResult) -> Interval:
         gain -= second.predicted == second.true
         per_fold.append(float(gain.mean()))
         every.append(gain)
-    return _mean_interval(per_fold, draw_people(_people(better.folds)), np.concatenate(every))
+    return _interval(per_fold, draw_people(_people(better.folds)).mean(np.concatenate(every)))
 
 
 def markdown(scored: RunScores) -> str:
@@ -224,10 +226,12 @@ def _subsets(result: RunResult, draws: PeopleDraws) -> dict[str, SubsetScores]:
         confusion = confusion_columns(np.concatenate(answers), true, labels)
         made[name] = SubsetScores(
             accuracy=_interval(
-                [m.accuracy for m in each], draws, confusion, accuracy_figure(labels)
+                [m.accuracy for m in each], draws.interval(confusion, accuracy_figure(labels))
             ),
-            recall=_interval([m.recall for m in each], draws, confusion, recall_figure(labels)),
-            lost=_mean_interval([float(x.mean()) for x in lost], draws, np.concatenate(lost)),
+            recall=_interval(
+                [m.recall for m in each], draws.interval(confusion, recall_figure(labels))
+            ),
+            lost=_interval([float(x.mean()) for x in lost], draws.mean(np.concatenate(lost))),
         )
     return made
 
@@ -237,16 +241,9 @@ def _people(folds: Sequence[FoldResult]) -> list[str]:
     return [s or n for f in folds for s, n in zip(f.speakers, f.names, strict=True)]
 
 
-def _interval(
-    folds: Sequence[float], draws: PeopleDraws, columns: Floats, figure: Figure
-) -> Interval:
-    drawn = draws.interval(columns, figure)
+def _interval(folds: Sequence[float], drawn: DrawnInterval) -> Interval:
     deviation = float(np.std(folds, ddof=1)) if len(folds) > 1 else None
     return Interval(float(np.mean(folds)), deviation, drawn.low, drawn.high)
-
-
-def _mean_interval(folds: Sequence[float], draws: PeopleDraws, values: Floats) -> Interval:
-    return _interval(folds, draws, mean_columns(values), mean_figure)
 
 
 def _means(values: npt.NDArray[np.float64], groups: Sequence[str]) -> dict[str, float]:

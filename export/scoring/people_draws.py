@@ -52,6 +52,11 @@ class PeopleDraws:
         low, high = np.percentile(drawn, [2.5, 97.5])
         return Interval(value=value, low=float(low), high=float(high))
 
+    def mean(self, values: Floats) -> Interval:
+        """The mean of the clips' values [clips] with its interval."""
+        columns = np.stack([values, np.ones_like(values)], 1)
+        return self.interval(columns, lambda sums: np.asarray(sums[:, 0] / sums[:, 1]))
+
 
 def draw_people(people: Sequence[str], seed: int = 0) -> PeopleDraws:
     """Draw people with replacement, all clips of a person together.
@@ -65,16 +70,6 @@ def draw_people(people: Sequence[str], seed: int = 0) -> PeopleDraws:
     count = len(names)
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=DRAWS)
     return PeopleDraws(drawn.astype(np.float64), np.array([place[p] for p in people], np.int64))
-
-
-def mean_columns(values: Floats) -> Floats:
-    """Columns [clips, 2] for `mean_figure`."""
-    return np.stack([values, np.ones_like(values)], 1)
-
-
-def mean_figure(sums: Floats) -> Floats:
-    """Mean of the values behind `mean_columns`."""
-    return np.asarray(sums[:, 0] / sums[:, 1])
 
 
 def confusion_columns(answered: Labels, true: Labels, labels: int) -> Floats:
