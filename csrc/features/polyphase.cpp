@@ -13,6 +13,7 @@ constexpr std::int64_t kRows = kFilterRows;
 constexpr std::int64_t kTaps = 8;  // of a row in a block
 constexpr std::int64_t kBlock = 1024;
 constexpr std::int64_t kMostTaps = 1 << 18;
+constexpr std::size_t kMostGroups = 16;  // at once
 
 /// Modified Bessel function of the first kind and order 0, by its series.
 double bessel_i0(double x) {
@@ -80,19 +81,27 @@ PolyphaseFilter::PolyphaseFilter(const PolyphaseDesign& design)
   }
 }
 
-// Output i of a phase stands at i * down + phase / up; inputs whose positions add up to `sum` are
-// mirrored about the middle of the eight outputs. The last input of the left half is sum / 2: if
-// that is a whole number, it is its own partner.
+// Output i of a phase stands at i * down + phase * down / up; inputs whose positions add up to this
+// are opposite to one another about the middle of the eight outputs. The last input of the left
+// half is the half of it: if that is a whole number, it is its own partner.
+std::int64_t PolyphaseFilter::mirror_sum(std::int64_t phase) const {
+  return (kRows - 1) * down_ + 2 * phase * down_ / up_;
+}
+
 void PolyphaseFilter::fill_mirrored(const PolyphaseDesign& design) {
   group_size_ = kRows * up_;
-  const std::int64_t longest = half_ + (kRows - 1) * down_ / 2 + 1;
+  // The longest left half: up to the middle from where the taps of the first output begin.
+  std::int64_t longest = 0;
+  for (std::int64_t phase = 0; phase < up_; ++phase) {
+    longest = std::max(longest, half_ + mirror_sum(phase) / 2 - phase * down_ / up_);
+  }
   const std::int64_t count = ceil_divided(longest, kTaps);
   group_blocks_ = static_cast<std::size_t>(count);
   blocks_.resize(static_cast<std::size_t>(up_) * group_blocks_);
   for (std::int64_t phase = 0; phase < up_; ++phase) {
     const std::int64_t c = phase * down_ / up_, p = phase * down_ % up_;
-    const std::int64_t sum = 2 * c + (kRows - 1) * down_ + (p == 0 ? 0 : 1);
-    const std::int64_t start = floor_divided(sum, 2) + 1 - count * kTaps;
+    const std::int64_t sum = mirror_sum(phase);
+    const std::int64_t start = sum / 2 + 1 - count * kTaps;
     const auto taps = taps_of(design, half_, static_cast<double>(p) / static_cast<double>(up_));
     const auto tap = [&](std::int64_t row, std::int64_t input) {
       const std::int64_t k = input - (c + row * down_) + half_ - 1;
@@ -111,7 +120,6 @@ void PolyphaseFilter::fill_mirrored(const PolyphaseDesign& design) {
     }
     lead_ = std::max(lead_, -start);
     reach_ = std::max(reach_, sum - start + 1);
-    mirror_[phase] = sum;
   }
 }
 
@@ -123,8 +131,9 @@ void PolyphaseFilter::fill_groups(const PolyphaseDesign& design) {
   group_blocks_ = static_cast<std::size_t>(stride / kTaps);
   blocks_.resize(static_cast<std::size_t>(groups_) * group_blocks_);
   for (std::int64_t n = 0; n < groups_ * kRows; ++n) {
-    const std::int64_t group = n / kRows;
-    const std::int64_t shift = n * down_ / up_ - group * kRows * down_ / up_;
+    const std::int64_t group = n / kRows, start = group * kRows * down_ / up_;
+    const std::int64_t shift = n * down_ / up_ - start;
+    if (n % kRows == 0) starts_.push_back(static_cast<std::int32_t>(start));
     const auto taps =
         taps_of(design, half_, static_cast<double>(n * down_ % up_) / static_cast<double>(up_));
     FilterBlock* blocks = blocks_.data() + static_cast<std::size_t>(group) * group_blocks_;
@@ -165,29 +174,40 @@ void PolyphaseFilter::interpolate(const SimdOps& ops, std::int64_t phase, const 
   }
 }
 
-void PolyphaseFilter::compute(const SimdOps& ops, std::int64_t group, std::int64_t phase,
-                              const float* in, float* out) const {
+void PolyphaseFilter::mirrored(const SimdOps& ops, const float* in, std::size_t groups,
+                               float* out) const {
+  float of_phase[2][kMostGroups * kFilterRows];
+  const auto left = static_cast<std::int64_t>(group_blocks_) * kTaps;
+  for (std::int64_t phase = 0; phase < up_; ++phase) {
+    const std::int64_t sum = mirror_sum(phase), start = sum / 2 + 1 - left;
+    const FilterBlock* blocks = blocks_.data() + static_cast<std::size_t>(phase) * group_blocks_;
+    ops.filter_mirrored(blocks, group_blocks_, in + start, in + (sum - start), kRows * down_,
+                        groups, up_ == 1 ? out : of_phase[phase]);
+  }
+  if (up_ == 1) return;
+  for (std::size_t i = 0; i < groups * kFilterRows; ++i) {
+    out[2 * i] = of_phase[0][i];
+    out[2 * i + 1] = of_phase[1][i];
+  }
+}
+
+std::size_t PolyphaseFilter::compute(const SimdOps& ops, std::int64_t group, std::int64_t phase,
+                                     const float* in, std::size_t groups, float* out) const {
+  if (up_ <= 2) {
+    groups = std::min(groups, kMostGroups);
+    mirrored(ops, in, groups, out);
+    return groups;
+  }
   if (row_count_ > 0) {
     interpolate(ops, phase, in, out);
-  } else if (up_ > 2) {
-    const FilterBlock* blocks = blocks_.data() + static_cast<std::size_t>(group) * group_blocks_;
-    ops.filter_rows(blocks, group_blocks_, in - lead_, out);
   } else {
-    const auto left = static_cast<std::int64_t>(group_blocks_) * kTaps;
-    const auto filter = [&](std::size_t of_phase, float* to) {
-      const std::int64_t sum = mirror_[of_phase], start = floor_divided(sum, 2) + 1 - left;
-      ops.filter_mirrored(blocks_.data() + of_phase * group_blocks_, group_blocks_, in + start,
-                          in + (sum - start), to);
-    };
-    if (up_ == 1) return filter(0, out);
-    float of_phase[2][kFilterRows];
-    filter(0, of_phase[0]);
-    filter(1, of_phase[1]);
-    for (std::size_t i = 0; i < kFilterRows; ++i) {
-      out[2 * i] = of_phase[0][i];
-      out[2 * i + 1] = of_phase[1][i];
-    }
+    const FilterBlock* blocks = blocks_.data() + static_cast<std::size_t>(group) * group_blocks_;
+    const std::int32_t* starts = starts_.data() + group;
+    groups = std::min(groups, static_cast<std::size_t>(groups_ - group));
+    ops.filter_rows(blocks, group_blocks_, in - lead_ - *starts, starts, groups, out);
+    return groups;
   }
+  return 1;
 }
 
 PolyphaseStage::PolyphaseStage(std::shared_ptr<const PolyphaseFilter> filter, const SimdOps& ops,
@@ -236,22 +256,21 @@ std::int64_t PolyphaseStage::outputs_until(std::int64_t end) const {
 std::size_t PolyphaseStage::emit(std::span<float> out) {
   const PolyphaseFilter& filter = *filter_;
   const std::int64_t until = outputs_until(base_ + static_cast<std::int64_t>(filled_));
-  const std::int64_t step = filter.group_size() * filter.down();
-  const std::int64_t whole = step / filter.up(), rest = step % filter.up();
   const auto size = static_cast<std::size_t>(filter.group_size());
-  std::size_t done = 0;
-  for (; next_ < until && done + size <= out.size(); done += size) {
-    filter.compute(*ops_, group_, phase_, buffer_.data() + (position_ - base_), out.data() + done);
-    next_ += filter.group_size();
-    position_ += whole;
-    phase_ += rest;
-    if (phase_ >= filter.up()) {
-      phase_ -= filter.up();
-      ++position_;
-    }
-    if (++group_ == filter.groups()) group_ = 0;
+  const std::size_t all = std::min(static_cast<std::size_t>(until - next_), out.size()) / size;
+  for (std::size_t done = 0; done < all;) {
+    const std::size_t given =
+        filter.compute(*ops_, group_, phase_, buffer_.data() + (position_ - base_), all - done,
+                       out.data() + done * size);
+    done += given;
+    const auto step = static_cast<std::int64_t>(given * size);
+    next_ += step;
+    phase_ += step * filter.down();
+    position_ += phase_ / filter.up();
+    phase_ %= filter.up();
+    group_ = (group_ + static_cast<std::int64_t>(given)) % filter.groups();
   }
-  return done;
+  return all * size;
 }
 
 }  // namespace edge_ser

@@ -47,14 +47,18 @@ class PolyphaseFilter {
   std::int64_t lead() const { return lead_; }
   std::int64_t reach() const { return reach_; }
 
-  /// Writes a group; `in` is the input c of its first output, whose p is `phase`.
-  void compute(const SimdOps& ops, std::int64_t group, std::int64_t phase, const float* in,
-               float* out) const;
+  /// Writes at least one of `groups` groups and returns how many; `in` is the input c of the first
+  /// output, whose p is `phase`.
+  std::size_t compute(const SimdOps& ops, std::int64_t group, std::int64_t phase, const float* in,
+                      std::size_t groups, float* out) const;
 
  private:
+  /// Of a phase: inputs of a group whose positions add up to this are opposite to one another.
+  std::int64_t mirror_sum(std::int64_t phase) const;
   void fill_mirrored(const PolyphaseDesign& design);
   void fill_groups(const PolyphaseDesign& design);
   void fill_rows(const PolyphaseDesign& design);
+  void mirrored(const SimdOps& ops, const float* in, std::size_t groups, float* out) const;
   void interpolate(const SimdOps& ops, std::int64_t phase, const float* in, float* out) const;
 
   std::int64_t up_;
@@ -66,9 +70,9 @@ class PolyphaseFilter {
   std::int64_t reach_ = 0;
   std::vector<FilterBlock> blocks_;
   std::size_t group_blocks_ = 0;
-  std::int64_t mirror_[2] = {0, 0};  ///< of either phase: the input that the first one pairs with
-  std::vector<float> rows_;          ///< where taps are interpolated
-  std::int64_t row_count_ = 0;       ///< without the row that interpolation ends on
+  std::vector<std::int32_t> starts_;  ///< of groups that differ: c of their first output
+  std::vector<float> rows_;           ///< where taps are interpolated
+  std::int64_t row_count_ = 0;        ///< without the row that interpolation ends on
 };
 
 /// The state of one stage: the inputs that are still needed. Inputs and outputs are counted from

@@ -36,7 +36,7 @@ std::vector<PolyphaseDesign> designs(const ResamplerOptions& o) {
   const double brief_rate = downwards ? static_cast<double>(source) : 1.5 * lower;
   // What lies between, or comes there as an image, the sharp stage stops; from twice that on it
   // would fold into the pass band.
-  brief.pass = 0.5 * lower / brief_rate;
+  brief.pass = 0.5 * o.pass_band * lower / brief_rate;
   brief.stop = lower / brief_rate;
   brief.stop_band_db = std::max(o.stop_band_db, kShortStageDb);
   std::vector<PolyphaseDesign> both{sharp};

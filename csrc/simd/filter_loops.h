@@ -6,7 +6,8 @@ EDGE_SER_INLINE Vec filter_taps(const FilterBlock* blocks, std::size_t at, std::
   return load(blocks[at * kWidth / 8].taps[row] + at * kWidth % 8);
 }
 
-void filter_rows(const FilterBlock* blocks, std::size_t count, const float* in, float* out) {
+EDGE_SER_INLINE void filter_rows_once(const FilterBlock* blocks, std::size_t count, const float* in,
+                                      float* out) {
   Vec rows[8];
   for (std::size_t i = 0; i < 8; ++i) rows[i] = load(in) * filter_taps(blocks, 0, i);
   for (std::size_t at = 1; at < count * 8 / kWidth; ++at) {
@@ -18,8 +19,15 @@ void filter_rows(const FilterBlock* blocks, std::size_t count, const float* in, 
   store_row_sums8(out, rows);
 }
 
-void filter_mirrored(const FilterBlock* blocks, std::size_t count, const float* left,
-                     const float* right, float* out) {
+void filter_rows(const FilterBlock* blocks, std::size_t count, const float* in,
+                 const std::int32_t* starts, std::size_t groups, float* out) {
+  for (; groups > 0; --groups, blocks += count, ++starts, out += 8) {
+    filter_rows_once(blocks, count, in + *starts, out);
+  }
+}
+
+EDGE_SER_INLINE void filter_mirrored_once(const FilterBlock* blocks, std::size_t count,
+                                          const float* left, const float* right, float* out) {
   Vec sums[8];
   {
     const Vec a = load(left), b = reverse(load(right - (kWidth - 1)));
@@ -42,4 +50,11 @@ void filter_mirrored(const FilterBlock* blocks, std::size_t count, const float* 
     rows[7 - i] = sums[2 * i] - sums[2 * i + 1];
   }
   store_row_sums8(out, rows);
+}
+
+void filter_mirrored(const FilterBlock* blocks, std::size_t count, const float* left,
+                     const float* right, std::ptrdiff_t step, std::size_t groups, float* out) {
+  for (; groups > 0; --groups, left += step, right += step, out += 8) {
+    filter_mirrored_once(blocks, count, left, right, out);
+  }
 }

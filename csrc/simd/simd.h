@@ -106,14 +106,17 @@ struct SimdOps {
   /// out[c] = sum over r of in[r] * matrix[r * stride + c]; stride is a multiple of 8.
   void (*multiply)(const float* matrix, std::size_t rows, std::size_t stride, const float* in,
                    float* out);
-  /// out[i] = sum over k in [0, 8 count) of in[k] * blocks[k / 8].taps[i][k % 8], for 8 rows.
-  /// `count` is even and not 0.
-  void (*filter_rows)(const FilterBlock* blocks, std::size_t count, const float* in, float* out);
+  /// out[i] = sum over k in [0, 8 count) of in[k] * blocks[k / 8].taps[i][k % 8], for 8 rows; count
+  /// > 0. So for `groups` times, with the next `count` blocks and at in + starts[0], in + starts[1]
+  /// ...
+  void (*filter_rows)(const FilterBlock* blocks, std::size_t count, const float* in,
+                      const std::int32_t* starts, std::size_t groups, float* out);
   /// The same for rows that mirror one another: out[i] = even + odd and out[7 - i] = even - odd,
   /// with even = sum over k in [0, 8 count) of (left[k] + right[-k]) * blocks[k / 8].taps[2 i][k %
-  /// 8], and odd = that of (left[k] - right[-k]) * blocks[k / 8].taps[2 i + 1][k % 8].
+  /// 8], and odd = that of (left[k] - right[-k]) * blocks[k / 8].taps[2 i + 1][k % 8]. So for
+  /// `groups` times, each `step` inputs later than the one before.
   void (*filter_mirrored)(const FilterBlock* blocks, std::size_t count, const float* left,
-                          const float* right, float* out);
+                          const float* right, std::ptrdiff_t step, std::size_t groups, float* out);
   /// `magnitude` becomes the new previous magnitude.
   SpectralSums (*spectral_sums)(const float* power, std::size_t count, float* magnitude);
 };

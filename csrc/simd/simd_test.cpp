@@ -1,5 +1,6 @@
 #include "simd/simd.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -179,9 +180,12 @@ TEST_CASE("eight rows of a filter, plain and mirrored, are the sums that they sa
           (i % 2 == 0 ? even : odd)[i / 2] += (i % 2 == 0 ? left + right : left - right) * tap;
         }
       }
-      float rows[8], mirrored[8];
-      simd.filter_rows(blocks.data(), count, in.data(), rows);
-      simd.filter_mirrored(blocks.data(), count, in.data(), in.data() + 16 * count - 1, mirrored);
+      float rows[8], mirrored[16];
+      const std::int32_t starts[1] = {1};
+      simd.filter_rows(blocks.data(), count, in.data() - 1, starts, 1, rows);
+      simd.filter_mirrored(blocks.data(), count, in.data(), in.data() + 16 * count - 1, 0, 2,
+                           mirrored);
+      CHECK(std::equal(mirrored, mirrored + 8, mirrored + 8));
       for (std::size_t i = 0; i < 8; ++i) {
         CHECK(static_cast<double>(rows[i]) == doctest::Approx(plain[i]).epsilon(1e-5));
         const double both = i < 4 ? even[i] + odd[i] : even[7 - i] - odd[7 - i];

@@ -56,4 +56,25 @@ def kernels(
             table.add_row(
                 task["name"] if first else "", name, f"{value:.2f}", task["unit"], speedup
             )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    quality = Table(title="Quality of the resamplers")
+    for column in (
+        "task",
+        "implementation",
+        "passes (of Nyquist)",
+        "stops by (dB)",
+        "lags by (ms)",
+    ):
+        quality.add_column(column, justify="right" if "(" in column else "left")
+    for task in figures["tasks"]:
+        for name, of in task["quality"].items():
+            quality.add_row(
+                task["name"] if name == OURS else "",
+                name,
+                f"{of['pass_band']:.4f}",
+                f"{of['rejection_db']:.1f}",
+                f"{of['latency_ms']:.1f}",
+            )
+    if quality.row_count:
+        console.print(quality)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from edge_ser import kernels
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import MediaError
+from edge_ser.machine.resampler_quality import ResamplerQuality, measured_quality
 
 SECONDS = 10
 CHUNK = SAMPLE_RATE // 50
@@ -45,6 +46,8 @@ class Task:
     """Medians by implementation."""
     fastest: dict[str, float] = field(default_factory=dict)
     """The fastest round by implementation, microseconds per `unit` too."""
+    quality: dict[str, ResamplerQuality] = field(default_factory=dict)
+    """How good each implementation of a resampler is."""
 
     def speedups(self) -> dict[str, float]:
         """Return how many times faster the kernel is than each other implementation."""
@@ -171,15 +174,33 @@ def _pitch_task(audio: Samples) -> Task:
     return Task("pitch, chunks of 20 ms", "10 ms", len(audio) // 160, runs)
 
 
-def _other_tasks(audio: Samples) -> list[Task]:
+def _resampler_task(
+    audio: Samples, rate: int, options: kernels.ResamplerOptions, what: str
+) -> Task:
+    """Ours with those options beside soxr HQ, whose streams show their latency."""
+    at_rate = np.resize(audio, SECONDS * rate)
+    resampler = kernels.Resampler(options)
+    runs: dict[str, Run] = {OURS: lambda: resampler.compute(at_rate)}
+    quality = {OURS: measured_quality(rate, resampler.compute, resampler.accept)}
+    if soxr := _optional("soxr"):
+        runs["soxr HQ"] = lambda: soxr.resample(at_rate, rate, SAMPLE_RATE)
+        quality["soxr HQ"] = measured_quality(
+            rate,
+            lambda samples: soxr.resample(samples, rate, SAMPLE_RATE),
+            soxr.ResampleStream(rate, SAMPLE_RATE, 1).resample_chunk,
+        )
+    name = f"resample {rate} to {SAMPLE_RATE} Hz{what}"
+    return Task(name, "10 ms", 100 * SECONDS, runs, quality=quality)
+
+
+def _resampler_tasks(audio: Samples) -> list[Task]:
     tasks: list[Task] = []
     for rate in (44100, 48000):
-        at_rate = np.resize(audio, SECONDS * rate)
-        resampler = kernels.Resampler(kernels.ResamplerOptions(source_rate=rate))
-        runs: dict[str, Run] = {OURS: lambda r=resampler, x=at_rate: r.compute(x)}  # type: ignore[misc]
-        if soxr := _optional("soxr"):
-            runs["soxr HQ"] = lambda x=at_rate, hz=rate, s=soxr: s.resample(x, hz, SAMPLE_RATE)  # type: ignore[misc]
-        tasks.append(Task(f"resample {rate} to {SAMPLE_RATE} Hz", "10 ms", 100 * SECONDS, runs))
+        usual = kernels.ResamplerOptions(source_rate=rate)
+        # Passes and stops at least what soxr HQ does: the figures beside it show that.
+        sharp = kernels.ResamplerOptions(source_rate=rate, pass_band=0.9135, stop_band_db=135)
+        tasks.append(_resampler_task(audio, rate, usual, ""))
+        tasks.append(_resampler_task(audio, rate, sharp, ", as sharp as soxr HQ"))
     return tasks
 
 
@@ -196,7 +217,7 @@ def make_tasks(audio: Samples | None = None) -> list[Task]:
         *_mfcc_tasks(audio),
         *_log_mel_tasks(audio),
         _pitch_task(audio),
-        *_other_tasks(audio),
+        *_resampler_tasks(audio),
     ]
 
 
@@ -234,7 +255,8 @@ def report(rounds: int = 15, audio: Samples | None = None) -> dict[str, Any]:
 
     `tasks` is a list of objects: `name`, `unit`, `microseconds` (median per unit, by
     implementation), `fastest` (the same of the fastest round), `speedups` (of edge-ser's median
-    over that of each other implementation). `audio`: see `make_tasks`.
+    over that of each other implementation), `quality` (of resamplers: `pass_band`, `rejection_db`,
+    `latency_ms`, by implementation). `audio`: see `make_tasks`.
     """
     tasks = make_tasks(audio)
     for task in tasks:
@@ -252,6 +274,7 @@ def report(rounds: int = 15, audio: Samples | None = None) -> dict[str, Any]:
                 "microseconds": {k: round(v, 3) for k, v in task.microseconds.items()},
                 "fastest": {k: round(v, 3) for k, v in task.fastest.items()},
                 "speedups": {k: round(v, 2) for k, v in task.speedups().items()},
+                "quality": {k: v.as_dict() for k, v in task.quality.items()},
             }
             for task in tasks
         ],

@@ -36,6 +36,8 @@ BARS = {
     "MFCC-13, 10 s at once": "5 x librosa, 15 x kaldi-native-fbank",
     "MFCC-13, chunks of 20 ms": "8 x kaldi-native-fbank",
     "pitch, chunks of 20 ms": "12 µs, 3 x Praat AC",
+    "resample 44100 to 16000 Hz, as sharp as soxr HQ": "1 x soxr HQ",
+    "resample 48000 to 16000 Hz, as sharp as soxr HQ": "1 x soxr HQ",
 }
 
 
@@ -142,6 +144,21 @@ def speed_table(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
+def quality_table(figures: dict[str, Any]) -> list[str]:
+    """What the resamplers pass and stop, and how far their streams lag."""
+    lines = [
+        "| task | implementation | passes, of Nyquist | stops by, dB | lags by at most, ms |",
+        "|---|---|---|---|---|",
+    ]
+    for task in figures["tasks"]:
+        for name, of in task["quality"].items():
+            lines.append(
+                f"| {task['name']} | {name} | {of['pass_band']:.4f} | {of['rejection_db']:.1f} "
+                f"| {of['latency_ms']:.1f} |"
+            )
+    return lines
+
+
 def document(rounds: int, hours: float, seeds: int, audio: Path | None) -> str:
     """Everything, as Markdown."""
     # First, while the heap holds nothing that others have left behind.
@@ -157,6 +174,11 @@ def document(rounds: int, hours: float, seeds: int, audio: Path | None) -> str:
             f"Speed on {of_what} at {figures['simd']}, {rounds} interleaved rounds:",
             "",
             *speed_table(figures),
+            "",
+            "What the resamplers let pass (at most 0.1 dB down) and stop, and how far a stream that "
+            "gets a millisecond at a time lags:",
+            "",
+            *quality_table(figures),
             "",
             f"Clocks after a minute of time stamps that are off by up to 10 ms, true drifts of "
             f"{DRIFTS_PPM[0]} to {DRIFTS_PPM[-1]} ppm, {len(drifts)} runs: the drift is off by "

@@ -49,6 +49,18 @@ def test_every_task_runs_and_gives_as_many_units_as_it_says(monkeypatch):
         task.runs[OURS]()
 
 
+def test_where_it_is_as_sharp_as_its_peer_no_figure_is_worse():
+    pytest.importorskip("soxr")
+    audio = kernel_bench.speech_like_audio(1)
+    tasks = [task for task in kernel_bench.make_tasks(audio) if "as sharp as" in task.name]
+    assert len(tasks) == 2
+    for task in tasks:
+        ours, peer = task.quality[OURS], task.quality["soxr HQ"]
+        assert ours.pass_band >= peer.pass_band > 0.9
+        assert ours.rejection_db >= peer.rejection_db > 120
+        assert ours.latency_ms <= peer.latency_ms
+
+
 def test_the_command_prints_json(monkeypatch):
     monkeypatch.setattr(kernel_bench, "make_tasks", lambda _: [Task("t", "frame", 1, {OURS: int})])
     result = CliRunner().invoke(bench.app, ["kernels", "--json", "--rounds", "2"])
