@@ -83,6 +83,12 @@ MISTAKES: dict[str, tuple[Call, str]] = {
     "a folder": (lambda r, c: r.recognize(c.parent), "is a folder"),
     "no such file": (lambda r, c: r.recognize(c.with_name("none.wav")), "no such file"),
     "a transcript that is a number": (lambda r, c: r.recognize(c, 7), "not int"),
+    "one name where several are wanted": (
+        lambda r, _: list(edge_ser.recognize_files(r, "clips/")), r"\[clip\], not one name alone"),
+    "one path where several are wanted": (
+        lambda r, c: list(edge_ser.recognize_files(r, c)), r"\[clip\], not one name alone"),
+    "sound among files": (
+        lambda r, c: list(edge_ser.recognize_files(r, [c, (AUDIO, 16000)])), "not of tuple"),
     "window as text": (lambda r, c: r.timeline(c, window="3"), "window must be a positive number"),
     "hop as text": (lambda r, c: r.timeline(c, hop="1"), "hop must be a positive number"),
     "window of nothing": (lambda r, c: r.timeline(c, window=None), "window must be"),

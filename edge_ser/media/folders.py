@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from edge_ser.errors import MediaError
 from edge_ser.media.transcript import TRANSCRIPT_SUFFIXES
 
 MEDIA_SUFFIXES: Final = (
@@ -24,7 +25,20 @@ def find_clips(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
     - a pattern that the shell left alone (``*.wav``, ``**/*.mp4``) stands for what it matches.
     - any other name stays as it is, whether there is such a file or not, but for a transcript
       beside a clip that is in the list too: ``*`` names both.
+
+    Raises:
+        MediaError: if this is no list of names.
     """
+    # Of one name alone the letters would be taken for names, and its slash for the whole disk.
+    if isinstance(paths, (str, bytes, os.PathLike)):
+        raise MediaError("give a list of files and folders, [clip], not one name alone")
+    paths = list(paths)
+    for path in paths:
+        if not isinstance(path, (str, os.PathLike)):
+            raise MediaError(
+                f"give a list of files and folders, not of {type(path).__name__}: sound in memory "
+                "is decided for by EdgeRecognizer.recognize"
+            )
     named = [match for path in paths for match in _matches(os.fspath(path))]
     clips = {Path(name).parent / Path(name).stem for name in named if not _is_transcript(name)}
     found: dict[str, str] = {}

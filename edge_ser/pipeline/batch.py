@@ -44,6 +44,7 @@ def recognize_files(
         Decisions in the order of `find_clips`; a file that cannot be used has an error instead.
 
     Raises:
+        MediaError: if `paths` is no list of names.
         ConfigError, MissingExtraError, EngineError: as `EdgeRecognizer.recognize`: what ails one
             would ail all.
     """
