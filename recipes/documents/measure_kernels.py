@@ -175,8 +175,8 @@ def document(rounds: int, hours: float, seeds: int, audio: Path | None) -> str:
             "",
             *speed_table(figures),
             "",
-            "What the resamplers let pass (at most 0.1 dB down) and stop, and how far a stream that "
-            "gets a millisecond at a time lags:",
+            "What the resamplers let pass (at most 0.1 dB down) and stop, and how far a stream "
+            "that gets a millisecond at a time lags:",
             "",
             *quality_table(figures),
             "",
