@@ -119,7 +119,7 @@ def live(
         return meters[-1]
 
     def tell(line: str) -> None:
-        notes.print(line, style="yellow", markup=False)
+        notes.print(line, style="yellow", markup=False, soft_wrap=True)
 
     with ExitStack() as stack:
         recognizer = stack.enter_context(EdgeRecognizer(bundle, backend=backend, risk=risk))
