@@ -16,6 +16,7 @@ from edge_ser.clock import monotonic_samples
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError
 from edge_ser.media.clip import Picture, PictureSampler
+from edge_ser.media.orientation import UPRIGHT, check_orientation, upright
 
 # A picture this much older than its arrival waited in the driver; a newer one is right behind it.
 _STALE: Final = SAMPLE_RATE // 5
@@ -74,6 +75,7 @@ class CameraSource(LiveSource):
         width: int = 1280,
         height: int = 720,
         camera_rate: float = 30.0,
+        orientation: int = UPRIGHT,
         open_camera: OpensCamera | None = None,
         now: Callable[[], int] = monotonic_samples,
         first_retry: float = 0.5,
@@ -86,16 +88,20 @@ class CameraSource(LiveSource):
             width: wanted of the camera, in pixels; it may give another.
             height: likewise.
             camera_rate: pictures a second wanted of the camera; what it gives is measured.
+            orientation: how the camera is mounted, 1 (upright) to 8, as in EXIF: 6 and 8 on a
+                side, 3 upside down, the others mirrored; pictures are delivered upright.
             open_camera: opens the device; None takes OpenCV.
             now: the clock of the capture times.
             first_retry: seconds until a lost camera is looked for.
 
         Raises:
             ConfigError: if `frames_per_second` is not positive.
+            MediaError: if the orientation is none.
         """
         super().__init__(f"camera {device}", first_retry=first_retry)
         self._device = device
         self._mode = (width, height, camera_rate)
+        self._orientation = check_orientation(orientation)
         self._open_camera = open_camera if open_camera is not None else OpenCvCamera
         self._now = now
         self._frames_per_second = frames_per_second
@@ -135,7 +141,7 @@ class CameraSource(LiveSource):
         if image is None:
             self._count(damaged=1)
             return True
-        sink.push_video(image, time)
+        sink.push_video(upright(image, self._orientation), time)
         self._count(pictures=1)
         return True
 

@@ -14,6 +14,7 @@ from edge_ser.files import LIVE_SCHEMES, without_password
 from edge_ser.media.audio_track import frame_to_mono
 from edge_ser.media.clip import PictureSampler, check_positive
 from edge_ser.media.container import configure_decoder, start_of
+from edge_ser.media.orientation import STILL_CODECS, orientation_of
 from edge_ser.media.packets import TICKS_A_SAMPLE, in_ticks
 from edge_ser.media.video_track import believable_aspect, upright_rgb
 
@@ -164,7 +165,9 @@ class NetworkSource(LiveSource):
                 self._push_audio(sink, mono, time, frame.sample_rate)
             elif self._sampler.wants(time if sent is None else sent):
                 aspect = believable_aspect(packet.stream.sample_aspect_ratio)
-                sink.push_video(upright_rgb(frame, self._maximum_side, aspect), time)
+                still = bytes(packet) if packet.stream.codec_context.name in STILL_CODECS else b""
+                turned = orientation_of(frame, still)
+                sink.push_video(upright_rgb(frame, self._maximum_side, aspect, turned), time)
                 self._count(pictures=1)
             else:
                 self._count(pictures_unwanted=1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_ser.capture.sources import LiveSource, Sink
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError, ConfigError, MissingExtraError
+from edge_ser.media.orientation import UPRIGHT, check_orientation
 from edge_ser.media.transcript import Transcript
 
 
@@ -18,6 +19,8 @@ class SourceOptions:
 
     microphone: str | None = None
     camera: str | None = None
+    orientation: int = UPRIGHT
+    """How the camera is mounted, 1 to 8 as in EXIF."""
     listen: bool = True
     look: bool = True
     replay: Path | None = None
@@ -45,12 +48,15 @@ def make_sources(wanted: SourceOptions) -> list[LiveSource]:
 
     Raises:
         ConfigError: if what was asked for does not go together, or an extra is missing.
+        MediaError: if the orientation is none.
     """
     alone = [wanted.replay is not None, wanted.url is not None, wanted.pcm]
     if sum(alone) > 1:
         raise ConfigError("replay, url and pcm are three sources: choose one of them")
     if any(alone) and (wanted.microphone is not None or wanted.camera is not None):
         raise ConfigError("a microphone or a camera does not go with replay, url or pcm")
+    if check_orientation(wanted.orientation) != UPRIGHT and (any(alone) or not wanted.look):
+        raise ConfigError("an orientation is of a camera; files and streams tell their own")
     if wanted.replay is not None:
         from edge_ser.capture.replay import ReplaySource
 
@@ -109,7 +115,8 @@ def _devices(wanted: SourceOptions) -> list[LiveSource]:
     if wanted.look:
         from edge_ser.capture.camera import CameraSource
 
-        sources.append(CameraSource(wanted.camera if wanted.camera is not None else 0))
+        device = wanted.camera if wanted.camera is not None else 0
+        sources.append(CameraSource(device, orientation=wanted.orientation))
     if not sources:
         raise ConfigError("neither listening nor looking leaves nothing to do")
     return sources

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.media.orientation import STILL_CODECS
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -40,6 +41,9 @@ class PacketReader:
         self._stream = stream
         # The stream makes a new Fraction every time that it is asked.
         self._time_base: Fraction | None = stream.time_base
+        self._still = stream.codec_context.name in STILL_CODECS
+        self.still = b""
+        """The last packet that was fed, where its codec's packets can hold EXIF."""
         self.damaged = 0
         self.fed = 0
         self.decoded = 0
@@ -86,6 +90,8 @@ class PacketReader:
     def _decode(self, packet: Any) -> list[Any]:
         import av
 
+        if self._still and packet is not None and packet.size:
+            self.still = bytes(packet)
         try:
             frames: list[Any] = self._stream.codec_context.decode(packet)
         except av.FFmpegError:

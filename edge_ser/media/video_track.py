@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.media.clip import Picture, PictureSampler, VideoFrame
+from edge_ser.media.orientation import UPRIGHT, orientation_of, upright
 from edge_ser.media.packets import TICKS_A_SAMPLE, PacketReader
 
 if TYPE_CHECKING:
@@ -84,7 +83,8 @@ class FileVideoTrack:
                 self._waiting = decoded, time
                 break
             elif self._sampler.wants(time):
-                image = upright_rgb(decoded, self._maximum_side, self._pixel_aspect)
+                turned = orientation_of(decoded, self._packets.still)
+                image = upright_rgb(decoded, self._maximum_side, self._pixel_aspect, turned)
                 frames.append(VideoFrame(image, time))
         return frames
 
@@ -147,17 +147,21 @@ class FileVideoTrack:
 
 
 def upright_rgb(
-    decoded: DecodedPicture, maximum_side: int, pixel_aspect: Fraction = Fraction(1)
+    decoded: DecodedPicture,
+    maximum_side: int,
+    pixel_aspect: Fraction = Fraction(1),
+    orientation: int = UPRIGHT,
 ) -> Picture:
     """Convert a decoded picture to RGB, uint8 [height, width, 3].
 
-    Its pixels are made square, it is turned as its rotation mark says, and its longer side is
-    shrunk to `maximum_side` where it is longer.
+    Its pixels are made square, it is brought upright, and its longer side is shrunk to
+    `maximum_side` where it is longer.
 
     Args:
         decoded: the picture as the decoder gave it.
         maximum_side: longest side of the result in pixels.
         pixel_aspect: width of a pixel over its height.
+        orientation: see `edge_ser.media.orientation`.
     """
     width, height = float(decoded.width * pixel_aspect), float(decoded.height)
     shrink = min(1.0, maximum_side / max(width, height))
@@ -167,8 +171,7 @@ def upright_rgb(
     else:
         method = "AREA" if shrink < 1.0 else "BICUBIC"
         image = decoded.reformat(*size, format="rgb24", interpolation=method).to_ndarray()
-    turns = round(decoded.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns) if turns else image)
+    return upright(image, orientation)
 
 
 def believable_aspect(aspect: Fraction | None) -> Fraction:

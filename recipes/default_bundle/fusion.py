@@ -268,11 +268,12 @@ def _scores(subset: str, tested: SubsetAnswers, calibration: SubsetCalibration) 
         )
 
     share = f"; {answered.mean():.0%} of the items are answered"
+    right = float(hit[answered].mean()) if answered.any() else 0.0
     fifth = f"; the least certain {ABSTAIN_SHARE:.0%} are not answered"
     return [
         made("accuracy", metrics.accuracy, often, deviation),
         made("unweighted average recall", metrics.recall, 1 / len(EMOTIONS)),
-        made("accuracy where not abstained", float(hit[answered].mean()), often, None, share),
+        made("accuracy where not abstained", right, often, None, share),
         made("accuracy of the most certain", float(hit[certain].mean()), often, None, fifth),
         made("calibration error before", calibration_error(before, true), 0.0),
         made("calibration error after", calibration_error(after, true), 0.0),

@@ -43,7 +43,7 @@ class FakeCamera:
 
     def retrieve(self) -> np.ndarray | None:
         self.retrieved += 1
-        return None if self.kind == "d" else np.full((8, 8, 3), 7, np.uint8)
+        return None if self.kind == "d" else np.full((8, 6, 3), 7, np.uint8)
 
     def close(self) -> None:
         self.closed = True
@@ -91,6 +91,18 @@ def test_pictures_arrive_with_the_times_of_the_driver(
     assert source.health.pictures == 20
     assert source.health.picture_rate == pytest.approx(30, rel=0.01)
     assert opened[0].closed
+
+
+@pytest.mark.parametrize(("orientation", "shape"), [(1, (8, 6, 3)), (3, (8, 6, 3)), (6, (6, 8, 3))])
+def test_pictures_of_a_camera_that_is_mounted_on_a_side_arrive_upright(
+    clock: FakeClock, sink: Any, eventually: Any, orientation: int, shape: tuple[int, ...]
+) -> None:
+    source, _ = source_of(clock, "..", orientation=orientation)
+    with source:
+        source.start(sink)
+        eventually(lambda: source.health.state == "lost")
+    assert sink.pictures
+    assert {image.shape for image, _ in sink.pictures} == {shape}
 
 
 @pytest.mark.parametrize(("rate", "wanted", "given"), [(30, 10, 20), (30, 60, 60), (8, 15, 60)])

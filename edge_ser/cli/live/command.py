@@ -40,6 +40,9 @@ def live(
     ] = None,
     listen: Annotated[bool, typer.Option(help="Whether to use a microphone.")] = True,
     look: Annotated[bool, typer.Option(help="Whether to use a camera.")] = True,
+    orientation: Annotated[
+        int, typer.Option(help="How the camera is mounted, 1 (upright) to 8, as in EXIF.")
+    ] = 1,
     replay: Annotated[Path | None, typer.Option(help="A file, as if it happened now.")] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Replay the file again and again.")] = False,
     url: Annotated[str | None, typer.Option(help="A stream: rtsp://, http://, ...")] = None,
@@ -88,6 +91,7 @@ def live(
     sources = SourceOptions(
         microphone=mic,
         camera=camera,
+        orientation=orientation,
         listen=listen,
         look=look,
         replay=replay,
