@@ -115,8 +115,8 @@ def _devices(wanted: SourceOptions) -> list[LiveSource]:
     if wanted.look:
         from edge_ser.capture.camera import CameraSource
 
-        device = wanted.camera if wanted.camera is not None else 0
-        sources.append(CameraSource(device, orientation=wanted.orientation))
+        camera = wanted.camera if wanted.camera is not None else 0
+        sources.append(CameraSource(camera, orientation=wanted.orientation))
     if not sources:
         raise ConfigError("neither listening nor looking leaves nothing to do")
     return sources

@@ -88,8 +88,13 @@ def orientation_of(decoded: Any, packet: bytes = b"") -> int:
     a, b, _, c, d = struct.unpack("=5i", bytes(matrix)[:20])
     # Small angles beside a quarter turn are not turned back.
     straight = abs(a) + abs(d) >= abs(b) + abs(c)
-    signs = (np.sign(a), 0, 0, np.sign(d)) if straight else (0, np.sign(b), np.sign(c), 0)
-    return _OF_MATRIX.get(tuple(int(s) for s in signs), UPRIGHT)
+    return _OF_MATRIX.get(
+        (_sign(a), 0, 0, _sign(d)) if straight else (0, _sign(b), _sign(c), 0), UPRIGHT
+    )
+
+
+def _sign(value: int) -> int:
+    return (value > 0) - (value < 0)
 
 
 def exif_orientation(still: bytes) -> int | None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.media.clip import Picture, PictureSampler, VideoFrame
 from edge_ser.media.orientation import UPRIGHT, orientation_of, upright
@@ -171,7 +173,7 @@ def upright_rgb(
     else:
         method = "AREA" if shrink < 1.0 else "BICUBIC"
         image = decoded.reformat(*size, format="rgb24", interpolation=method).to_ndarray()
-    return upright(image, orientation)
+    return upright(np.asarray(image, np.uint8), orientation)
 
 
 def believable_aspect(aspect: Fraction | None) -> Fraction:
