@@ -35,7 +35,7 @@ MICROPHONE_RATE = 48000
 BARS = {
     "MFCC-13, 10 s at once": "5 x librosa, 15 x kaldi-native-fbank",
     "MFCC-13, chunks of 20 ms": "8 x kaldi-native-fbank",
-    "pitch, chunks of 20 ms": "12 µs, 3 x Praat AC",
+    "pitch, chunks of 20 ms": "6 µs, 3 x Praat AC",
     "resample 44100 to 16000 Hz, as sharp as soxr HQ": "1 x soxr HQ",
     "resample 48000 to 16000 Hz, as sharp as soxr HQ": "1 x soxr HQ",
 }
