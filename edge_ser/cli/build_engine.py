@@ -72,7 +72,8 @@ def build_engine(
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="Go on when an error is too large or the gate fails; recorded."
+            "--force",
+            help="Go on when an error is too large or the gate fails (recorded); fp16 on a CPU.",
         ),
     ] = False,
 ) -> None:

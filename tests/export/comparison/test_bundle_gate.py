@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from typer.testing import CliRunner
 
 from edge_ser.bundles.loading import load_bundle
 from edge_ser.cli import build_engine as verb
-from edge_ser.errors import EngineError
+from edge_ser.errors import ConfigError, EngineError
 from edge_ser.export.comparison import gate
 from edge_ser.export.comparison.bundle_gate import failures, judge_bundle
 from edge_ser.export.data.clip_set import read_clips
+from edge_ser.export.engines import build
 from edge_ser.export.variants.typed_bundle import PrecisionOptions, typed_bundle
 
 app = Typer()
@@ -30,12 +32,30 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def _build(folders: tuple[Path, Path], output: Path, *more: str) -> str:
     bundle, clips = (str(f) for f in folders)
-    arguments = ["--fp16", "--backend", "onnxruntime", "--bundle", bundle, "--clips", clips]
+    arguments = ["--fp16", "--bundle", bundle, "--clips", clips]
     result = CliRunner().invoke(app, [*arguments, "--output", str(output), *more])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == verb.EXIT_NOT_BUILT, result.output
     return result.output
+
+
+@pytest.fixture(autouse=True)
+def _no_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs are written and judged; no engine is built."""
+    monkeypatch.setattr(build, "device_capability", lambda: None)
+
+
+def test_half_precision_on_a_cpu_is_refused_with_the_reason_unless_forced(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    source = load_bundle(folders[0])
+    request = build.BuildRequest(backend="onnxruntime", fp16=True, output=tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"slower than fp32 on a CPU.*--int8.*--force"):
+        build.build(source, request)
+    assert list(tmp_path.iterdir()) == []
+    built = build.build(source, replace(request, force=True))
+    assert {g.precision for g in built.bundle.manifest.graphs.values()} == {"fp16"}
 
 
 def test_a_precision_that_passes_is_written_with_its_verdicts(
