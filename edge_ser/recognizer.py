@@ -26,7 +26,7 @@ from edge_ser.pipeline.clip_evidence import ClipEvidence, noted
 from edge_ser.pipeline.decide import decide, merge
 from edge_ser.pipeline.encoders import Encoders
 from edge_ser.pipeline.timing import StageTimer
-from edge_ser.pipeline.words import WordEncoder, words_outside
+from edge_ser.pipeline.words import WordEncoder
 from edge_ser.result import Decision
 from edge_ser.runtime.backend import DEFAULT_BACKEND
 from edge_ser.runtime.closing import ClosedOnExit
@@ -174,7 +174,7 @@ class EdgeRecognizer(ClosedOnExit):
                 seen = evidence.until(s.stop, s.start, duration or s.stop, timer)
                 decisions.append(decide(self.bundle, encoders, seen, timer, speaker))
             merged = merge(self.bundle, decisions, timer)
-            return noted(merged, opened, words_outside(spoken, merged.window.end))
+            return noted(merged, _notes(opened, spoken, merged.window.end))
 
     def timeline(
         self,
@@ -226,11 +226,11 @@ class EdgeRecognizer(ClosedOnExit):
             for s in evidence.segments(hop, self._picture_rate, timer):
                 seen = evidence.until(s.stop, max(s.stop - length, 0), duration or s.stop, timer)
                 decided = decide(self.bundle, encoders, seen, timer, speaker)
-                decisions.append(noted(decided, opened))
+                decisions.append(noted(decided, opened.notes()))
                 timer = StageTimer()
             if decisions:
-                outside = words_outside(spoken, decisions[-1].window.end)
-                decisions[-1] = noted(decisions[-1], opened, outside) if outside else decisions[-1]
+                # Only now is it known that this is the end.
+                decisions[-1] = noted(decided, _notes(opened, spoken, decided.window.end))
         return decisions
 
     def transcribe(
@@ -379,6 +379,11 @@ class EdgeRecognizer(ClosedOnExit):
         for segment in clip.segments(DEFAULT_WINDOW, None if clip.has_audio else 1.0):
             stop = segment.stop
         return stop
+
+
+def _notes(clip: Clip, spoken: Transcript | None, end: int) -> tuple[str, ...]:
+    """What should be known of a clip that was read to its end, and of its words."""
+    return (*clip.notes(end), *(() if spoken is None else spoken.outside(end)))
 
 
 def _reopened(

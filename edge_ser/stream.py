@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -83,6 +83,7 @@ class EmotionStream(ClosedOnExit):
         self._consent = bool(consent)
         self._enrolments: deque[Enrolment] = deque()
         self.adapt_to(profile)
+        self._notes: tuple[str, ...] = ()
         self._tally = Tally()
         self._inbox = Inbox(AUDIO_QUEUE, self._tally)
         self._outbox = Outbox(self._clock, self._tally, on_decision)
@@ -242,6 +243,14 @@ class EmotionStream(ClosedOnExit):
         self._clock.saw(int(start))
         return self._inbox.put_words(WordsArrival(words, int(start), int(end), final))
 
+    def push_notes(self, notes: Sequence[str]) -> None:
+        """Tell what a person should know of what is pushed; every decision from now on carries it.
+
+        Args:
+            notes: sentences, in place of those that were told before.
+        """
+        self._notes = tuple(notes)
+
     def health(self) -> StreamHealth:
         """What went wrong so far; every decision also carries it."""
         conversation = self._conversation
@@ -350,6 +359,7 @@ class EmotionStream(ClosedOnExit):
                 self._bundle, self._encoders, self._options, self._clock, self._tally, origin
             )
         conversation.speaker = self._speaker
+        conversation.notes = self._notes
         self._listen_for_people(conversation)
         for ready in conversation.take(arrivals, draining=draining):
             self._outbox.put(ready)

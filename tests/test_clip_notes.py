@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from fixtures.recordings import tone
+from matplotlib.figure import Figure
 
-from edge_ser import EdgeRecognizer, Transcript, Word
+from edge_ser import EdgeRecognizer, LiveDecision, PushedClock, ReplaySource, Transcript, Word
 from edge_ser.bundles.loading import load_bundle
 from edge_ser.bundles.schema import TextFrontendConfig
 from edge_ser.cli.main import main
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.plots.clip import draw_clip
 
 Recording = Callable[..., Path]
 
@@ -40,6 +43,85 @@ def test_a_gap_in_the_sound_is_noted(recognizer: EdgeRecognizer, recording: Reco
     assert any("filled with silence" in note for note in recognizer.timeline(clip)[-1].notes)
 
 
+def test_half_of_a_clip_is_missing_only_where_it_ends(
+    recognizer: EdgeRecognizer, recording: Recording
+) -> None:
+    clip = recording("gap.mkv", audio=tone(4.0), lost=_gap)
+    timeline = recognizer.timeline(clip)
+    # A window at the beginning knows of the gap; the rest of the clip is still to come.
+    assert "filled with silence" in timeline[2].notes[0]
+    assert timeline[2].window.end < timeline[-1].window.end / 2
+    assert not any(note.startswith("only") for d in timeline for note in d.notes)
+
+
+def _replayed(recognizer: EdgeRecognizer, source: ReplaySource) -> list[LiveDecision]:
+    with recognizer.stream(clock=PushedClock(), consent=True) as stream, source:
+        source.start(stream)
+        assert source.wait(30)
+    return list(stream)
+
+
+def test_a_replay_tells_what_is_wrong_with_the_file(
+    recognizer: EdgeRecognizer, recording: Recording
+) -> None:
+    clip = recording("gap.mkv", audio=tone(3.0), lost=_gap)
+    decisions = _replayed(recognizer, ReplaySource(clip, speed=None))
+    assert "filled with silence" in decisions[-1].notes[0]
+    assert decisions[-1].to_dict()["notes"] == list(decisions[-1].notes)
+    whole = recording("whole.mkv", audio=tone(3.0))
+    assert {d.notes for d in _replayed(recognizer, ReplaySource(whole, speed=None))} == {()}
+
+
+def test_a_replay_counts_words_behind_the_end(
+    recognizer: EdgeRecognizer, recording: Recording
+) -> None:
+    said = Transcript(
+        "so glad you came",
+        (Word("so", 0, 8000), Word("glad", 30000, 33000), Word("you", 64000, 65000)),
+    )
+    clip = recording("words.wav", audio=tone(2.0))
+    last = _replayed(recognizer, ReplaySource(clip, speed=None, transcript=said))[-1]
+    assert "1 of 3 words lie behind the end" in last.notes[0]
+    # A word that is said as the clip ends is heard.
+    assert last.modalities["text"].present
+
+
+def test_the_live_command_shows_the_notes(
+    recording: Recording, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = recording("gap.mkv", audio=tone(2.0), lost=_gap)
+    with pytest.raises(SystemExit, match="0"):
+        main(["live", "--replay", str(clip), "--json"])
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert "filled with silence" in last["notes"][0]
+
+
+def test_a_plot_shows_the_notes(
+    recognizer: EdgeRecognizer, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    text = Figure.text
+
+    def spy(self: Figure, x: float, y: float, s: str, **style: Any) -> Any:
+        drawn.append(s)
+        return text(self, x, y, s, **style)
+
+    monkeypatch.setattr(Figure, "text", spy)
+    clip = recording("gap.mkv", audio=tone(2.0), lost=_gap)
+    decision = recognizer.recognize(clip)
+    target = clip.with_suffix(".svg")
+    draw_clip(recognizer, clip, decision, None, target)
+    assert [t for t in drawn if t.startswith("note: the sound is interrupted")]
+    drawn.clear()
+    many = replace(decision, notes=("a", "b", "c", "d"))
+    draw_clip(recognizer, clip, many, None, target)
+    assert [t for t in drawn if t.startswith("note")] == [
+        "note: a",
+        "note: b",
+        "note: c; and 2 more",
+    ]
+
+
 @pytest.mark.parametrize("share", [0.75, 0.3])
 def test_a_clip_that_was_cut_short_says_so_first(
     share: float, recognizer: EdgeRecognizer, recording: Recording
@@ -47,9 +129,12 @@ def test_a_clip_that_was_cut_short_says_so_first(
     whole = recording("whole.flac", audio=tone(8.0), sound_codec="flac")
     cut = whole.with_name("cut.flac")
     cut.write_bytes(whole.read_bytes()[: round(whole.stat().st_size * share)])
-    notes = recognizer.recognize(cut).notes
-    assert any("cut short" in note for note in notes)
-    assert notes[0].startswith("only") == (share < 0.5)
+    timeline = recognizer.timeline(cut)
+    assert not any(note.startswith("only") for d in timeline[:-1] for note in d.notes)
+    replayed = _replayed(recognizer, ReplaySource(cut, speed=None))
+    for decision in (recognizer.recognize(cut), timeline[-1], replayed[-1]):
+        assert any("cut short" in note for note in decision.notes)
+        assert decision.notes[0].startswith("only") == (share < 0.5)
 
 
 def test_the_command_shows_notes_to_people_and_machines(
@@ -109,6 +194,4 @@ def test_words_in_a_language_that_the_encoder_does_not_know_are_left_out(
 
 
 def _with(bundle: Any, manifest: Any) -> Any:
-    from dataclasses import replace
-
     return replace(bundle, manifest=manifest)

@@ -69,6 +69,9 @@ class _Nothing:
     def push_text(self, *_: Any, **__: Any) -> bool:
         return True
 
+    def push_notes(self, *_: Any) -> None:
+        pass
+
 
 class _WordsAtOnce:
     """A sink that is told all words of a clip with the first thing it gets.

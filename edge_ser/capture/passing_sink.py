@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy.typing as npt
 
 from edge_ser.capture.sources import Sink
@@ -38,3 +40,7 @@ class PassingSink:
     def push_text(self, words: str, start: int, end: int, *, final: bool = True) -> bool:
         """Hand words on."""
         return self._sink.push_text(words, start, end, final=final)
+
+    def push_notes(self, notes: Sequence[str]) -> None:
+        """Hand notes on."""
+        self._sink.push_notes(notes)

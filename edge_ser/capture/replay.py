@@ -30,7 +30,7 @@ class ReplaySource(LiveSource):
 
     Capture times are `origin` plus the time in the clip. At a `speed` other than 1 they pass at
     another pace than the system's clock, so the stream must take its time from what is pushed
-    (`edge_ser.clock.PushedClock`).
+    (`edge_ser.clock.PushedClock`). What was wrong with the clip is told to the sink as notes.
     """
 
     def __init__(
@@ -69,12 +69,15 @@ class ReplaySource(LiveSource):
         self._speed = speed
         self._loop = loop
         self._frames_per_second = frames_per_second
-        self._words = tuple(transcript.words) if transcript is not None else ()
+        self._transcript = Transcript("") if transcript is None else transcript
         self._origin = origin
         self._now = now
         self._sleep = sleep if sleep is not None else self._stopping.wait
         self._clip: Clip | None = None
         self._segments: Iterator[Segment] = iter(())
+        # What comes after the segment that is delivered: the last one must know that it is that.
+        self._ahead: Segment | None = None
+        self._notes: tuple[str, ...] = ()
         self._waiting: deque[Word] = deque()
         self._patience = _ROOM_SECONDS if speed is None else 0.0
         # When the replay started, and what capture time that is; how long the rounds before took.
@@ -92,12 +95,16 @@ class ReplaySource(LiveSource):
 
     def _rewind(self, clip: Clip) -> None:
         self._segments = clip.segments(_PIECE_SECONDS, self._frames_per_second)
-        self._waiting = deque(self._words)
+        self._ahead = next(self._segments, None)
+        self._waiting = deque(self._transcript.words)
 
     def _deliver(self, sink: Sink) -> bool:
-        segment = next(self._segments, None)
+        segment = self._ahead
         if segment is None:
             return self._again()
+        self._ahead = next(self._segments, None)
+        ends = self._ahead is None
+        self._tell(sink, segment.stop if ends else None)
         self._pace(segment)
         # A device hands its sound over when all of it has been captured; so it is here.
         start = self._begin + self._round
@@ -107,11 +114,23 @@ class ReplaySource(LiveSource):
             self._count(pictures=1)
         if len(segment.samples) and not self._push(sink, segment, start + segment.start):
             return False
-        while self._waiting and self._waiting[0].end <= segment.stop:
+        # The last word may end a little later than the sound that it is said in.
+        while self._waiting and (
+            self._waiting[0].end <= segment.stop
+            or (ends and self._waiting[0].middle < segment.stop)
+        ):
             word = self._waiting.popleft()
             sink.push_text(word.text, start + word.start, start + word.end)
         self._length = segment.stop
         return True
+
+    def _tell(self, sink: Sink, end: int | None) -> None:
+        notes = () if self._clip is None else self._clip.notes(end)
+        if end is not None:
+            notes = (*notes, *self._transcript.outside(end))
+        if notes != self._notes:
+            self._notes = notes
+            sink.push_notes(notes)
 
     def _push(self, sink: Sink, segment: Segment, capture_time: int) -> bool:
         """Deliver sound; False if an unpaced replay found no room for it for very long."""

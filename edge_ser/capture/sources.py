@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
@@ -43,6 +44,9 @@ class Sink(Protocol):
 
     def push_text(self, words: str, start: int, end: int, *, final: bool = True) -> bool:
         """Take words that were said from `start` to `end`; False if they were not taken."""
+
+    def push_notes(self, notes: Sequence[str]) -> None:
+        """Take what a person should know of what is delivered, in place of what was told before."""
 
 
 @dataclass(frozen=True)

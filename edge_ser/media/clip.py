@@ -148,6 +148,20 @@ class Clip(ClosedOnExit):
         """What was wrong with the clip but could be worked around, as far as it has been read."""
         return ()
 
+    def notes(self, end: int | None = None) -> tuple[str, ...]:
+        """What a person should know of an answer about this clip: its warnings.
+
+        Args:
+            end: where it ended, in 16 kHz samples, once it has been read in full. A clip of which
+                less than half was there says so first; a length that a sound file guesses is no
+                reason.
+        """
+        told = self.duration or 0
+        if end is None or not self.warnings or end >= told / 2:
+            return self.warnings
+        there = f"only {end / SAMPLE_RATE:.1f} of {told / SAMPLE_RATE:.1f} s are there"
+        return (f"{there}: less than half of the clip", *self.warnings)
+
     def segments(
         self, seconds: float = 10.0, frames_per_second: float | None = 5.0
     ) -> Generator[Segment, None, None]:

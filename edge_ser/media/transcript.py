@@ -30,6 +30,11 @@ class Word:
         span = f"{self.start / SAMPLE_RATE:.2f} to {self.end / SAMPLE_RATE:.2f} s"
         return f"<Word {self.text!r} {span}>"
 
+    @property
+    def middle(self) -> int:
+        """The moment that decides which window the word belongs to."""
+        return (self.start + self.end) // 2
+
 
 @dataclass(frozen=True)
 class Transcript:
@@ -50,6 +55,16 @@ class Transcript:
         language = f", {self.language}" if self.language else ""
         said = self.text if len(self.text) <= 40 else self.text[:37] + "..."
         return f"<Transcript {said!r}: {len(self.text.split())} words{seconds}{language}>"
+
+    def outside(self, end: int) -> tuple[str, ...]:
+        """Say how many words lie behind the `end` of a clip, in samples; nothing if none do."""
+        count = sum(not 0 <= word.middle < end for word in self.words)
+        if not count:
+            return ()
+        return (
+            f"{count} of {len(self.words)} words lie behind the end of the clip and are left out: "
+            "is the transcript another clip's?",
+        )
 
 
 TranscriptInput: TypeAlias = "str | os.PathLike[str] | Transcript"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from edge_ser.constants import SAMPLE_RATE
 from edge_ser.frontends.face_tracks import FaceTracker, one_person
 from edge_ser.frontends.level import loudest_dbfs
 from edge_ser.media.clip import Clip, Segment
@@ -125,19 +124,13 @@ class ClipEvidence:
         return Encoded(None, reasons[-1] if reasons else "no picture in this window", notes)
 
 
-def noted(decision: Decision, clip: Clip, *more: str | None) -> Decision:
-    """A decision that carries what was wrong with the clip, as far as it has been read.
-
-    A clip of which less than half is there says so first.
-    """
-    notes = [*clip.warnings, *(note for note in more if note)]
+def noted(decision: Decision, notes: Sequence[str]) -> Decision:
+    """A decision that carries what should be known of the clip, and of what it rests on."""
+    notes = list(notes)
     audio = decision.modalities["audio"]
     if decision.label is not None and audio.reason == NOBODY_SPEAKS:
         others = " and ".join({"text": "words", "video": "face"}[m] for m in decision.present)
         notes.append(f"nobody speaks: this rests on {others} alone")
-    there, told = decision.window.end / SAMPLE_RATE, (clip.duration or 0) / SAMPLE_RATE
-    if clip.warnings and there < told / 2:
-        notes.insert(0, f"only {there:.1f} of {told:.1f} s are there: less than half of the clip")
     return replace(decision, notes=(*notes, *decision.notes)) if notes else decision
 
 

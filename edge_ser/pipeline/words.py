@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_ser.frontends.language import detected
-from edge_ser.media.transcript import Transcript, Word, spread
+from edge_ser.media.transcript import Transcript, spread
 from edge_ser.pipeline.encoders import Encoded, Encoders
 from edge_ser.pipeline.timing import StageTimer
 
@@ -22,23 +22,7 @@ def words_between(transcript: Transcript, start: int, stop: int, duration: int) 
     if not transcript.words and start <= 0 and stop >= duration:
         return transcript.text
     words = transcript.words or spread(transcript.text, 0, duration)
-    return " ".join(w.text for w in words if start <= _middle(w) < stop)
-
-
-def words_outside(transcript: Transcript | None, duration: int) -> str | None:
-    """Say how many words lie outside of a clip that long, in samples; None if none do."""
-    words = () if transcript is None else transcript.words
-    count = sum(not 0 <= _middle(w) < duration for w in words)
-    if not count:
-        return None
-    return (
-        f"{count} of {len(words)} words lie behind the end of the clip and are left out: "
-        "is the transcript another clip's?"
-    )
-
-
-def _middle(word: Word) -> int:
-    return (word.start + word.end) // 2
+    return " ".join(w.text for w in words if start <= w.middle < stop)
 
 
 class WordEncoder:

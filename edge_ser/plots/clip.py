@@ -38,6 +38,9 @@ COLOURS = ("#999999", "#E69F00", "#56B4E9", "#D55E00", "#CC79A7", "#009E73", "#0
 _INK = "#222222"
 _COLUMNS = 1200
 _THUMBNAILS = 8
+# Notes that are written below the verdict, and the height of each, as a share of the picture's.
+_NOTES = 3
+_LINE = 0.016
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,10 @@ def _draw(
     transcript: Transcript | None,
     title: str,
 ) -> None:
+    told = dict.fromkeys((*decision.notes, *(note for d in timeline for note in d.notes)))
+    notes = list(told)[:_NOTES]
+    if len(told) > _NOTES:
+        notes[-1] = f"{notes[-1]}; and {len(told) - _NOTES} more"
     grid = figure.add_gridspec(
         4,
         2,
@@ -184,7 +191,7 @@ def _draw(
         height_ratios=(1.15, 1.1, 1, 1.7),
         left=0.07,
         right=0.98,
-        top=0.86,
+        top=0.86 - _LINE * max(len(notes) - 1, 0),
         bottom=0.07,
         hspace=0.36,
         wspace=0.16,
@@ -196,6 +203,9 @@ def _draw(
     )
     _write(figure, 0.07, 0.955, title, fontsize=15, weight="bold", color=_INK)
     figure.text(0.07, 0.915, _shortened(verdict, 130), fontsize=12, color=_INK)
+    for row, note in enumerate(notes):
+        text = _shortened(f"note: {note}", 150)
+        _write(figure, 0.07, 0.892 - _LINE * row, text, fontsize=8.5, color="#8a4b00")
     reference = decision.bundle
     figure.text(
         0.98,

@@ -70,6 +70,7 @@ class Conversation:
     ) -> None:
         self.speaker: SpeakerMap | None = None
         self.enrolment: Enrolment | None = None
+        self.notes: tuple[str, ...] = ()
         self._bundle = bundle
         self._fusion = encoders.fusion
         self._options = options
@@ -251,6 +252,7 @@ class Conversation:
             abstain_reason=decision.abstain_reason,
             window=window,
             bundle=decision.bundle,
+            notes=(*self.notes, *decision.notes),
             timing_ms=stages,
             sequence=self._hops,
             steady_label=self._smoother.update(decision, window.end),

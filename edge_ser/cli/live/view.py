@@ -83,6 +83,7 @@ def view(decision: LiveDecision, level_dbfs: float, sources: Sequence[Source]) -
         _modalities(decision),
         _level(level_dbfs),
         Text(_figures(decision), style="dim"),
+        *(Text(f"note: {note}", style="yellow") for note in decision.notes),
         *(Text(line, style="yellow") for line in _troubles(decision.health, sources)),
     )
 
