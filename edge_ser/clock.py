@@ -10,7 +10,10 @@ import threading
 import time
 from typing import Final, Protocol
 
+import numpy as np
+
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.errors import MediaError
 
 NANOSECONDS_PER_SAMPLE: Final = 1_000_000_000 // SAMPLE_RATE
 """Exactly 62500: no rounding builds up over the days."""
@@ -30,6 +33,27 @@ def samples_from_nanoseconds(nanoseconds: int) -> int:
 def monotonic_samples() -> int:
     """The system's monotonic clock in 16 kHz samples; never set back by a change of the date."""
     return samples_from_nanoseconds(time.monotonic_ns())
+
+
+def checked_moment(name: str, moment: object) -> int:
+    """A moment that a caller gave, in whole 16 kHz samples.
+
+    Args:
+        name: what the caller calls it.
+        moment: a whole number, also of NumPy or as a float.
+
+    Raises:
+        MediaError: if it is none: seconds, a date, text or NaN.
+    """
+    # NumPy takes a span of time for a whole number.
+    if isinstance(moment, (int, np.integer)) and not isinstance(moment, (bool, np.timedelta64)):
+        return int(moment)
+    if isinstance(moment, (float, np.floating)) and float(moment).is_integer():
+        return int(moment)
+    raise MediaError(
+        f"{name} must be a whole number of 16 kHz samples on the stream's clock, not {moment!r}: "
+        f"multiply seconds by {SAMPLE_RATE} and round"
+    )
 
 
 def milliseconds(samples: int) -> float:

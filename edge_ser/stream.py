@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.bundles.loading import Bundle
-from edge_ser.clock import MonotonicClock, StreamClock
+from edge_ser.clock import MonotonicClock, StreamClock, checked_moment
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
 from edge_ser.media.arrays import checked_form
@@ -179,7 +179,8 @@ class EmotionStream(ClosedOnExit):
             stream is closed.
 
         Raises:
-            MediaError: if samples or rate are of a type or shape that no sound has.
+            MediaError: if samples or rate are of a type or shape that no sound has, or the time is
+                no whole number of samples.
         """
         # The values are looked at where they are heard.
         mono, rate = mono_full_scale(checked_form(samples)), checked_rate(sample_rate)
@@ -209,7 +210,8 @@ class EmotionStream(ClosedOnExit):
             Whether the picture was taken: False when the stream is closed.
 
         Raises:
-            MediaError: if the frame is of a type or shape that no picture has.
+            MediaError: if the frame is of a type or shape that no picture has, or the time is no
+                whole number of samples.
         """
         image = np.asarray(frame)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
@@ -234,14 +236,16 @@ class EmotionStream(ClosedOnExit):
             Whether the words were taken: False when the stream is closed.
 
         Raises:
-            MediaError: if the words are no text, or end before they begin.
+            MediaError: if the words are no text, their times no whole numbers of samples, or they
+                end before they begin.
         """
         if not isinstance(words, str):
             raise MediaError(f"words must be text, not {type(words).__name__}")
-        if end < start:
+        first, last = checked_moment("start", start), checked_moment("end", end)
+        if last < first:
             raise MediaError(f"the words end ({end}) before they begin ({start})")
-        self._clock.saw(int(start))
-        return self._inbox.put_words(WordsArrival(words, int(start), int(end), final))
+        self._clock.saw(first)
+        return self._inbox.put_words(WordsArrival(words, first, last, final))
 
     def push_notes(self, notes: Sequence[str]) -> None:
         """Tell what a person should know of what is pushed; every decision from now on carries it.
@@ -318,7 +322,7 @@ class EmotionStream(ClosedOnExit):
 
     def _stamp(self, capture_time: int | None, duration: int) -> int:
         if capture_time is not None:
-            stamp = int(capture_time)
+            stamp = checked_moment("capture_time", capture_time)
             if self._clock.plausible(stamp):
                 return stamp
             self._tally.add("stamps_replaced")

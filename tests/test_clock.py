@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import pytest
 
 from edge_ser.clock import (
@@ -12,11 +13,13 @@ from edge_ser.clock import (
     OLDEST,
     MonotonicClock,
     PushedClock,
+    checked_moment,
     milliseconds,
     monotonic_samples,
     samples_from_nanoseconds,
 )
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.errors import MediaError
 
 
 def test_a_sample_is_a_whole_number_of_nanoseconds() -> None:
@@ -64,3 +67,29 @@ def test_a_pushed_clock_follows_the_newest_and_never_goes_back() -> None:
 
 def test_milliseconds() -> None:
     assert milliseconds(SAMPLE_RATE) == 1000
+
+
+@pytest.mark.parametrize("moment", [0, 2**70, np.int64(5), np.uint32(5), 16000.0, np.float32(8)])
+def test_whole_numbers_are_moments(moment: object) -> None:
+    assert checked_moment("capture_time", moment) == moment
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        1.5,
+        time.monotonic() // 1 + 0.25,
+        float("nan"),
+        float("inf"),
+        "16000",
+        True,
+        None,
+        [16000],
+        np.timedelta64(3, "s"),
+        np.datetime64("2026-01-01"),
+    ],
+    ids=str,
+)
+def test_what_is_no_moment_says_which_unit_is_meant(moment: object) -> None:
+    with pytest.raises(MediaError, match="start must be a whole number of 16 kHz samples"):
+        checked_moment("start", moment)

@@ -43,6 +43,14 @@ def _frames(**changes: Any) -> Call:
     return lambda _r, _c: clip_from_arrays(**given)
 
 
+def _pushed(method: str, *given: Any) -> Call:
+    def push(recognizer: EdgeRecognizer, _: Path) -> object:
+        with recognizer.stream(consent=True) as stream:
+            return getattr(stream, method)(*given)
+
+    return push
+
+
 # fmt: off
 MISTAKES: dict[str, tuple[Call, str]] = {
     "rate before samples, as scipy gives it": (
@@ -126,6 +134,13 @@ MISTAKES: dict[str, tuple[Call, str]] = {
         "one type"),
     "times that fall": (_frames(frame_times=[0.4, 0.2, 0.0]), "rise from frame to frame"),
     "times that are no numbers": (_frames(frame_times=[0.0, np.nan, 1.0]), "must be finite"),
+    "sound captured at seconds": (_pushed("push_audio", AUDIO, 12.5), "multiply seconds by 16000"),
+    "a picture captured on a date": (
+        _pushed("push_video", FRAMES[0], datetime.datetime(2026, 1, 1)), "capture_time must be"),
+    "a picture captured at no number": (
+        _pushed("push_video", FRAMES[0], float("nan")), "capture_time must be"),
+    "words from seconds": (_pushed("push_text", "so", 0.5, 1.25), "start must be a whole number"),
+    "words to a text": (_pushed("push_text", "so", 0, "1"), "end must be a whole number"),
     "neither sound nor pictures": (lambda _r, _: clip_from_arrays(), "neither samples nor frames"),
 }
 # fmt: on
