@@ -14,6 +14,8 @@ import numpy.typing as npt
 from edge_ser.bundles.loading import Bundle, load_bundle
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import BundleError, ConfigError, MediaError
+from edge_ser.media.arrays import checked_form
+from edge_ser.media.channels import Channel
 from edge_ser.media.clip import Clip, check_positive, sample_count
 from edge_ser.media.media import clip_from_arrays, open_clip
 from edge_ser.media.transcript import (
@@ -136,6 +138,8 @@ class EdgeRecognizer(ClosedOnExit):
         asr: bool = False,
         profile: Profile | None = None,
         speech_gate: bool = True,
+        channel: Channel = "mix",
+        audio_track: int | None = None,
     ) -> Decision:
         """Decide for a whole clip.
 
@@ -151,9 +155,13 @@ class EdgeRecognizer(ClosedOnExit):
             profile: of the person who speaks, from `enroll`.
             speech_gate: whether sound in which nobody speaks counts as absent, so that music or
                 noise alone names no emotion.
+            channel: which is heard: mix, left, right, or a channel's number from 1 on.
+            audio_track: which of a file's sound tracks, from 1 on; None takes the one that a
+                player would.
 
         Raises:
-            ConfigError: if the profile was made with another bundle.
+            ConfigError: if the profile was made with another bundle, or a channel or a track is
+                none or is chosen for a `Clip` (`open_clip` chooses them).
             MediaError: if the clip, the samples or the transcript cannot be used.
             MissingExtraError: if `asr` is wanted and the extra ``asr`` is not installed.
             EngineError: if a backend fails.
@@ -161,7 +169,7 @@ class EdgeRecognizer(ClosedOnExit):
         encoders = self.encoders
         speaker = self._speaker(profile)
         timer = StageTimer()
-        with _opened(clip) as opened:
+        with _opened(clip, channel, audio_track) as opened:
             with timer.stage("transcript"):
                 spoken = self._transcript(clip, opened, transcript, asr)
             duration = self._duration(opened, spoken)
@@ -176,6 +184,48 @@ class EdgeRecognizer(ClosedOnExit):
             merged = merge(self.bundle, decisions, timer)
             return noted(merged, _notes(opened, spoken, merged.window.end))
 
+    def recognize_channels(
+        self,
+        clip: ClipInput,
+        transcript: TranscriptInput | None = None,
+        *,
+        asr: bool = False,
+        profile: Profile | None = None,
+        speech_gate: bool = True,
+        audio_track: int | None = None,
+    ) -> dict[int, Decision]:
+        """Decide for each channel of a clip alone, as for a call with one speaker a channel.
+
+        Every decision sees the same pictures, and the same words unless `asr` listens for them.
+
+        Args:
+            clip: a file, or (samples, rate).
+            transcript: as for `recognize`; so are the other arguments.
+            asr: whether to transcribe each channel where there is no transcript.
+            profile: of the person who speaks.
+            speech_gate: whether sound in which nobody speaks counts as absent.
+            audio_track: which sound track is heard.
+
+        Returns:
+            Decisions by the channel's number, from 1 (left) on.
+
+        Raises:
+            ConfigError, MediaError, MissingExtraError, EngineError: as for `recognize`; MediaError
+                also if the clip has no sound.
+        """
+        return {
+            channel: self.recognize(
+                clip,
+                transcript,
+                asr=asr,
+                profile=profile,
+                speech_gate=speech_gate,
+                channel=channel,
+                audio_track=audio_track,
+            )
+            for channel in range(1, _channel_count(clip, audio_track) + 1)
+        }
+
     def timeline(
         self,
         clip: ClipInput,
@@ -186,6 +236,8 @@ class EdgeRecognizer(ClosedOnExit):
         asr: bool = False,
         profile: Profile | None = None,
         speech_gate: bool = True,
+        channel: Channel = "mix",
+        audio_track: int | None = None,
     ) -> list[Decision]:
         """Decide again and again along a clip, as a live stream would.
 
@@ -199,7 +251,9 @@ class EdgeRecognizer(ClosedOnExit):
             hop: seconds between decisions, at most `window`.
             asr: as for `recognize`.
             profile: as for `recognize`.
-            speech_gate: as for `recognize`.
+            speech_gate: as for `recognize`; so are `channel` and `audio_track`.
+            channel: which channel is heard.
+            audio_track: which sound track is heard.
 
         Raises:
             ConfigError: if window or hop are not usable, or the profile is another bundle's.
@@ -216,7 +270,7 @@ class EdgeRecognizer(ClosedOnExit):
         length = sample_count("window", window)
         speaker = self._speaker(profile)
         decisions = []
-        with _opened(clip) as opened:
+        with _opened(clip, channel, audio_track) as opened:
             spoken = self._transcript(clip, opened, transcript, asr)
             duration = self._duration(opened, spoken)
             evidence = ClipEvidence(
@@ -239,8 +293,12 @@ class EdgeRecognizer(ClosedOnExit):
         transcript: TranscriptInput | None = None,
         *,
         asr: bool = False,
+        channel: Channel = "mix",
+        audio_track: int | None = None,
     ) -> Transcript | None:
         """Find the words of a clip as `recognize` does: given, from a sidecar file, or listened to.
+
+        The arguments are those of `recognize`.
 
         Returns:
             The words, or None when there are none to be had.
@@ -248,7 +306,7 @@ class EdgeRecognizer(ClosedOnExit):
         Raises:
             MediaError, MissingExtraError, EngineError: as for `recognize`.
         """
-        with _opened(clip) as opened:
+        with _opened(clip, channel, audio_track) as opened:
             return self._transcript(clip, opened, transcript, asr)
 
     def enroll(self, clips: Sequence[ClipInput], profile: Profile | None = None) -> Profile:
@@ -395,18 +453,40 @@ def _reopened(
     return EdgeRecognizer(bundle, backend=backend, threads=threads, risk=risk)
 
 
+def _channel_count(clip: ClipInput, audio_track: int | None) -> int:
+    if isinstance(clip, (str, os.PathLike)):
+        with open_clip(clip, audio_track=audio_track) as opened:
+            count = opened.channels
+        if count == 0:
+            raise MediaError(f"{clip} has no channels: {opened.absent['audio']}")
+        return count
+    if isinstance(clip, (tuple, list)) and len(clip) == 2:
+        values = checked_form(clip[0])
+        return 1 if values.ndim == 1 else values.shape[1]
+    return 1  # `_opened` says why it cannot be
+
+
 @contextmanager
-def _opened(clip: ClipInput) -> Iterator[Clip]:
+def _opened(
+    clip: ClipInput, channel: Channel = "mix", audio_track: int | None = None
+) -> Iterator[Clip]:
     """Open what names a clip; a `Clip` that the caller made stays open."""
     if isinstance(clip, Clip):
+        if channel != "mix" or audio_track is not None:
+            raise ConfigError(
+                "a Clip was opened with its channel and audio_track already: give them to "
+                "open_clip or clip_from_arrays"
+            )
         yield clip
         return
     if isinstance(clip, (tuple, list)):
         if len(clip) != 2:
             raise MediaError(f"a clip from memory is (samples, rate), not {len(clip)} values")
+        if audio_track is not None:
+            raise ConfigError("audio_track is for files: samples in memory have channels alone")
         samples, rate = clip
-        opened: Clip = clip_from_arrays(samples=samples, sample_rate=rate)
+        opened: Clip = clip_from_arrays(samples=samples, sample_rate=rate, channel=channel)
     else:
-        opened = open_clip(clip)
+        opened = open_clip(clip, channel=channel, audio_track=audio_track)
     with opened:
         yield opened

@@ -18,7 +18,8 @@ from edge_ser.clock import MonotonicClock, StreamClock, checked_moment
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
 from edge_ser.media.arrays import checked_form
-from edge_ser.media.samples import checked_rate, mono_full_scale
+from edge_ser.media.channels import mono_full_scale
+from edge_ser.media.samples import checked_rate
 from edge_ser.result import LiveDecision, StreamHealth
 from edge_ser.runtime.closing import ClosedOnExit
 from edge_ser.speaker.profile import Profile

@@ -270,3 +270,41 @@ def test_real_clips_show_all_three_modalities(
         decision = recognizer.recognize(clip, asr=True)
         _check(decision)
         assert decision.present == MODALITIES, (clip.name, decision.to_dict()["modalities"])
+
+
+def test_each_channel_gets_the_decision_it_would_get_alone(
+    recognizer: EdgeRecognizer, demo_clip: Path
+) -> None:
+    from edge_ser.media.media import read_clip
+
+    speech = read_clip(demo_clip, want_video=False).samples
+    both = np.stack([speech, np.zeros_like(speech)], axis=1)
+    alone = recognizer.recognize((speech, RATE))
+    decisions = recognizer.recognize_channels((both, RATE))
+    assert list(decisions) == [1, 2]
+    assert decisions[1].probabilities == alone.probabilities
+    assert decisions[2].abstained
+    assert decisions[2].modalities["audio"].reason == "digital silence"
+    left = recognizer.timeline((both, RATE), channel="left")
+    assert left[-1].probabilities == recognizer.timeline((speech, RATE))[-1].probabilities
+
+
+def test_channels_that_cancel_are_still_heard(recognizer: EdgeRecognizer, demo_clip: Path) -> None:
+    from edge_ser.media.media import read_clip
+
+    speech = read_clip(demo_clip, want_video=False).samples
+    decision = recognizer.recognize((np.stack([speech, -speech], axis=1), RATE))
+    assert decision.probabilities == recognizer.recognize((speech, RATE)).probabilities
+    assert "cancel" in decision.notes[0]
+
+
+def test_a_channel_is_chosen_before_a_clip_is_open(
+    recognizer: EdgeRecognizer, demo_clip: Path
+) -> None:
+    with open_clip(demo_clip) as clip:
+        with pytest.raises(ConfigError, match="give them to open_clip"):
+            recognizer.recognize(clip, channel="left")
+        with pytest.raises(ConfigError, match="give them to open_clip"):
+            recognizer.recognize_channels(clip, audio_track=1)
+    with pytest.raises(ConfigError, match="audio_track is for files"):
+        recognizer.recognize((np.zeros(RATE, np.float32), RATE), audio_track=1)

@@ -12,6 +12,7 @@ from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError, ConfigError
 from edge_ser.files import LIVE_SCHEMES, without_password
 from edge_ser.media.audio_track import frame_to_mono
+from edge_ser.media.channels import Downmix
 from edge_ser.media.clip import PictureSampler, check_positive
 from edge_ser.media.container import configure_decoder, start_of
 from edge_ser.media.orientation import STILL_CODECS, orientation_of
@@ -110,6 +111,7 @@ class NetworkSource(LiveSource):
         self._container = container
         self._packets = container.demux(streams)
         self._sampler = PictureSampler(self._frames_per_second)
+        self._downmix = Downmix()
         self._shift = None
         self._duration = (container.duration or 0) * SAMPLE_RATE // _MICROSECONDS
         self._begin = start_of(streams[0]) // TICKS_A_SAMPLE
@@ -161,7 +163,7 @@ class NetworkSource(LiveSource):
             self._wait_for(sent)
             time = self._capture_time(sent)
             if packet.stream.type == "audio":
-                mono = frame_to_mono(frame)
+                mono = frame_to_mono(frame, self._downmix)
                 self._push_audio(sink, mono, time, frame.sample_rate)
             elif self._sampler.wants(time if sent is None else sent):
                 aspect = believable_aspect(packet.stream.sample_aspect_ratio)

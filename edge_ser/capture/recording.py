@@ -17,8 +17,8 @@ from edge_ser.capture.sources import Sink
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
 from edge_ser.files import is_there, make_folder, refusal, writing
+from edge_ser.media.channels import mono_full_scale
 from edge_ser.media.clip import Picture
-from edge_ser.media.samples import mono_full_scale
 from edge_ser.result import LiveDecision
 from edge_ser.runtime.closing import ClosedOnExit
 

@@ -44,6 +44,17 @@ Risk: TypeAlias = Annotated[
         "be (default: the bundle's own thresholds).",
     ),
 ]
+ChannelName: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="mix|left|right|N|each",
+        help="Channel that is heard, N from 1 on; each decides for every channel.",
+    ),
+]
+AudioTrackNumber: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=1, help="Sound track of a file, from 1 on (default: as a player would)."),
+]
 SpeechWeights: TypeAlias = Annotated[
     Path | None, typer.Option(help="Whisper weights (default: the installed package).")
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from edge_ser.cli.options import AsJson, BackendName, BundleFolder, PersonProfile, Risk, SpeechGate
+from edge_ser.cli.options import (
+    AsJson,
+    AudioTrackNumber,
+    BackendName,
+    BundleFolder,
+    ChannelName,
+    PersonProfile,
+    Risk,
+    SpeechGate,
+)
 from edge_ser.cli.progress import Tell, step_progress
 from edge_ser.constants import MODALITIES
 from edge_ser.errors import ConfigError, MediaError
@@ -40,6 +50,8 @@ def recognize(
     ] = None,
     profile: PersonProfile = None,
     speech_gate: SpeechGate = True,
+    channel: ChannelName = "mix",
+    audio_track: AudioTrackNumber = None,
     risk: Risk = None,
     bundle: BundleFolder = None,
     backend: BackendName = "onnxruntime",
@@ -51,6 +63,7 @@ def recognize(
 
     A complete command: edge-ser recognize clip.mp4 --transcript "I did not expect that" --json
     """
+    from edge_ser.media.channels import checked_channel
     from edge_ser.media.folders import is_one_clip
     from edge_ser.pipeline.batch import recognize_files
     from edge_ser.plots.clip import draw_clip
@@ -63,6 +76,10 @@ def recognize(
             "--transcript and --plot are for one clip; the words of several lie beside each of "
             "them, clip.txt beside clip.wav"
         )
+    each = channel == "each"
+    if each and (plot is not None or not alone):
+        raise ConfigError("--channel each is for one clip, without --plot")
+    heard = "mix" if each else checked_channel(channel)
     person = None if profile is None else Profile.load(profile)
     with EdgeRecognizer(bundle, backend=backend, risk=risk) as recognizer:
         if not alone:
@@ -73,16 +90,46 @@ def recognize(
                     asr=asr,
                     profile=person,
                     speech_gate=speech_gate,
+                    channel=heard,
+                    audio_track=audio_track,
                     progress=tell,
                 ),
                 as_json,
             )
             return
-        words = recognizer.transcribe(clips[0], transcript, asr=asr)
-        decision = recognizer.recognize(clips[0], words, profile=person, speech_gate=speech_gate)
+        if each:
+            decisions = recognizer.recognize_channels(
+                clips[0],
+                transcript,
+                asr=asr,
+                profile=person,
+                speech_gate=speech_gate,
+                audio_track=audio_track,
+            )
+            _show_channels(decisions, as_json)
+            return
+        words = recognizer.transcribe(
+            clips[0], transcript, asr=asr, channel=heard, audio_track=audio_track
+        )
+        decision = recognizer.recognize(
+            clips[0],
+            words,
+            profile=person,
+            speech_gate=speech_gate,
+            channel=heard,
+            audio_track=audio_track,
+        )
         if plot is not None:
             draw_clip(
-                recognizer, clips[0], decision, words, plot, profile=person, speech_gate=speech_gate
+                recognizer,
+                clips[0],
+                decision,
+                words,
+                plot,
+                profile=person,
+                speech_gate=speech_gate,
+                channel=heard,
+                audio_track=audio_track,
             )
     if as_json:
         typer.echo(decision.to_json(indent=2))
@@ -115,6 +162,17 @@ def show(decision: Decision, console: Console) -> None:
     )
     total = decision.timing_ms["total"]
     console.print(f"[dim]{total:.0f} ms ({stages}); contribution = change of the log-odds[/]")
+
+
+def _show_channels(decisions: dict[int, Decision], as_json: bool) -> None:
+    """Print a decision a channel: JSON by the channel's number, or one after the other."""
+    if as_json:
+        typer.echo(json.dumps({n: json.loads(d.to_json()) for n, d in decisions.items()}, indent=2))
+        return
+    console = Console(highlight=False)
+    for number, decision in decisions.items():
+        console.print(f"[bold]channel {number}[/]")
+        show(decision, console)
 
 
 def _show_several(decide: Callable[[Tell], Iterator[FileDecision]], as_json: bool) -> None:

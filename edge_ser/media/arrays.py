@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import MediaError
+from edge_ser.media.channels import Channel, Downmix
 from edge_ser.media.clip import MemoryClip, Samples, VideoFrame
-from edge_ser.media.samples import LOUDEST, checked_rate, mono_full_scale, resampler_from
+from edge_ser.media.samples import LOUDEST, checked_rate, resampler_from
 
 # More channels than any recorder has: the axes are swapped.
 _MOST_CHANNELS = 64
@@ -34,6 +35,8 @@ def clip_from_arrays(
     sample_rate: int | None = None,
     frames: npt.ArrayLike | None = None,
     frame_times: Sequence[float] | npt.NDArray[np.floating[Any]] | None = None,
+    *,
+    channel: Channel = "mix",
 ) -> MemoryClip:
     """Make a clip from arrays; sound and pictures begin on the same clock.
 
@@ -42,24 +45,27 @@ def clip_from_arrays(
         sample_rate: in Hz, 1000 to 384000; needed with `samples`.
         frames: uint8 [n, height, width, 3], RGB.
         frame_times: when each picture is shown, in seconds since the first sample, rising.
+        channel: mix, left, right, or a channel's number from 1 on.
 
     Raises:
         MediaError: if an array is empty, has another type or shape, holds NaN or infinity (the
-            message names the sample), or if both are missing.
+            message names the sample), if both are missing, or the sound lacks the channel.
+        ConfigError: if it is no channel.
     """
     if samples is None and frames is None:
         raise MediaError("neither samples nor frames were given")
-    audio = None if samples is None else mono_at_16_khz(samples, sample_rate)
+    downmix = Downmix(channel)
+    audio = None if samples is None else mono_at_16_khz(samples, sample_rate, downmix)
     pictures = None if frames is None else _pictures(frames, frame_times)
     end = 0 if audio is None else len(audio)
     if pictures:
         step = pictures[-1].time - pictures[-2].time if len(pictures) > 1 else 1
         end = max(end, pictures[-1].time + step)
-    return MemoryClip(audio, pictures, duration=end)
+    return MemoryClip(audio, pictures, duration=end, channel_notes=downmix.notes())
 
 
-def mono_at_16_khz(samples: npt.ArrayLike, sample_rate: int | None) -> Samples:
-    """Check sound and give it as mono float32 [n] at 16 kHz; channels are averaged.
+def mono_at_16_khz(samples: npt.ArrayLike, sample_rate: int | None, downmix: Downmix) -> Samples:
+    """Check sound and give it as mono float32 [n] at 16 kHz.
 
     Raises:
         MediaError: as `clip_from_arrays`.
@@ -68,7 +74,7 @@ def mono_at_16_khz(samples: npt.ArrayLike, sample_rate: int | None) -> Samples:
         raise MediaError("samples need their sample_rate in Hz")
     rate = checked_rate(sample_rate)
     values = checked_samples(samples)
-    mono = mono_full_scale(values)
+    mono = downmix.accept(values)
     if rate == SAMPLE_RATE:
         return mono
     resampled: Samples = resampler_from(rate).compute(mono)

@@ -10,24 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.constants import SAMPLE_RATE
+from edge_ser.media.channels import Channel, Downmix
 from edge_ser.media.clip import Samples
 from edge_ser.media.packets import TICKS, TICKS_A_SAMPLE, PacketReader
-from edge_ser.media.samples import (
-    full_scale,
-    resampler_from,
-)
+from edge_ser.media.samples import resampler_from
 
 if TYPE_CHECKING:
     from av import AudioFrame
 
     from edge_ser.kernels import Resampler
 
-
-# Downmix to mono after ITU-R BS.775: the centre carries speech, the low-frequency channel none.
-_WEIGHTS = {
-    "FL": 0.7071, "FR": 0.7071, "FC": 1.0, "LFE": 0.0, "LFE2": 0.0,
-    "BL": 0.5, "BR": 0.5, "BC": 0.5, "SL": 0.5, "SR": 0.5,
-}  # fmt: skip
 
 # Containers round times, some to a millisecond; a lost packet of any codec is 10 ms or longer.
 _TOLERANCE = TICKS // 100
@@ -43,7 +35,8 @@ _BATCH_SECONDS = 0.25
 class FileAudioTrack:
     """Decodes, downmixes and resamples the sound of an open file."""
 
-    def __init__(self, packets: PacketReader, origin: int) -> None:
+    def __init__(self, packets: PacketReader, origin: int, channel: Channel = "mix") -> None:
+        self.downmix = Downmix(channel)
         self._packets = packets
         self._frames: Iterator[Any] = packets.frames()
         self._origin = origin
@@ -102,7 +95,7 @@ class FileAudioTrack:
         self._packets.close()
 
     def _add(self, frame: AudioFrame) -> None:
-        mono = frame_to_mono(frame)
+        mono = frame_to_mono(frame, self.downmix)
         broken = ~np.isfinite(mono)
         if broken.any():
             self.broken_samples += int(np.count_nonzero(broken))
@@ -244,16 +237,9 @@ class _Piece:
         return mono if self._resampler is None else self._resampler.accept(mono)
 
 
-def frame_to_mono(frame: AudioFrame) -> npt.NDArray[np.float32]:
+def frame_to_mono(frame: AudioFrame, downmix: Downmix) -> Samples:
     """Give the samples of a decoded frame as mono float32 [n], full scale 1."""
     values = frame.to_ndarray()
-    count: int = frame.layout.nb_channels
-    if count == 1:
-        return full_scale(values.reshape(-1))
-    if not frame.format.is_planar:
-        values = values.reshape(-1, count).T
-    weights = np.array([_WEIGHTS.get(c.name, 0.5) for c in frame.layout.channels], dtype=np.float32)
-    if not weights.any():
-        weights[:] = 1.0
-    mono: npt.NDArray[np.float32] = (weights / weights.sum()) @ full_scale(values)
-    return mono
+    names = [channel.name for channel in frame.layout.channels]
+    by_channel = values.T if frame.format.is_planar else values.reshape(-1, len(names))
+    return downmix.accept(by_channel, names)

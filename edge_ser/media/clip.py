@@ -148,8 +148,13 @@ class Clip(ClosedOnExit):
         """What was wrong with the clip but could be worked around, as far as it has been read."""
         return ()
 
+    @property
+    def channel_notes(self) -> tuple[str, ...]:
+        """What a person should know of its channels and sound tracks, as far as they were read."""
+        return ()
+
     def notes(self, end: int | None = None) -> tuple[str, ...]:
-        """What a person should know of an answer about this clip: its warnings.
+        """What a person should know of an answer about this clip: its warnings, its channels.
 
         Args:
             end: where it ended, in 16 kHz samples, once it has been read in full. A clip of which
@@ -157,10 +162,11 @@ class Clip(ClosedOnExit):
                 reason.
         """
         told = self.duration or 0
+        known = (*self.warnings, *self.channel_notes)
         if end is None or not self.warnings or end >= told / 2:
-            return self.warnings
+            return known
         there = f"only {end / SAMPLE_RATE:.1f} of {told / SAMPLE_RATE:.1f} s are there"
-        return (f"{there}: less than half of the clip", *self.warnings)
+        return (f"{there}: less than half of the clip", *known)
 
     def segments(
         self, seconds: float = 10.0, frames_per_second: float | None = 5.0
@@ -266,6 +272,7 @@ class MemoryClip(Clip):
         name: str = "arrays",
         absent: dict[Track, str] | None = None,
         warnings: tuple[str, ...] = (),
+        channel_notes: tuple[str, ...] = (),
     ) -> None:
         reasons: dict[Track, str] = dict(absent or {})
         if samples is None:
@@ -278,11 +285,17 @@ class MemoryClip(Clip):
         self.frames: tuple[VideoFrame, ...] = frames or ()
         """Every picture that was kept, in the order of their times."""
         self._warnings = warnings
+        self._channel_notes = channel_notes
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was wrong with the clip but could be worked around."""
         return self._warnings
+
+    @property
+    def channel_notes(self) -> tuple[str, ...]:
+        """What a person should know of its channels and sound tracks."""
+        return self._channel_notes
 
     def _open_tracks(
         self, sampler: PictureSampler | None

@@ -16,6 +16,7 @@ from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError, MediaError
 from edge_ser.media.arrays import clip_from_arrays
 from edge_ser.media.audio_track import FileAudioTrack
+from edge_ser.media.channels import Channel, checked_channel
 from edge_ser.media.clip import (
     LONGEST_READ,
     AudioTrack,
@@ -67,6 +68,8 @@ def open_clip(
     want_video: bool = True,
     maximum_side: int = 1280,
     decoder_threads: int = 1,
+    channel: Channel = "mix",
+    audio_track: int | None = None,
 ) -> MediaClip:
     """Open a media file of any length.
 
@@ -76,10 +79,14 @@ def open_clip(
         want_video: False leaves the pictures undecoded.
         maximum_side: pictures whose longer side has more pixels are shrunk to it.
         decoder_threads: threads that each decoder may use.
+        channel: which is heard: mix, left, right, or a channel's number from 1 on.
+        audio_track: which of the file's sound tracks, from 1 on; None takes the one that a player
+            would.
 
     Raises:
         MediaError: if the file is missing, empty, unreadable, damaged or not a recording. Sound
-            or pictures that are not there are no error: see `Clip.absent`.
+            or pictures that are not there are no error (see `Clip.absent`); a channel or a track
+            that was asked for is.
         ConfigError: if an option is out of range, or sound and pictures are both unwanted.
     """
     if maximum_side < 16:
@@ -88,7 +95,17 @@ def open_clip(
         raise ConfigError(f"decoder_threads must be at least 1, not {decoder_threads}")
     if not (want_audio or want_video):
         raise ConfigError("a clip without its sound and its pictures is nothing: want one of them")
-    return MediaClip(media_path(path), want_audio, want_video, maximum_side, decoder_threads)
+    channel = checked_channel(channel)
+    check_track(audio_track)
+    return MediaClip(
+        media_path(path),
+        want_audio,
+        want_video,
+        maximum_side,
+        decoder_threads,
+        channel,
+        audio_track,
+    )
 
 
 def read_clip(
@@ -100,6 +117,8 @@ def read_clip(
     maximum_side: int = 1280,
     decoder_threads: int = 1,
     maximum_seconds: float = LONGEST_READ,
+    channel: Channel = "mix",
+    audio_track: int | None = None,
 ) -> MemoryClip:
     """Read a short media file whole: its sound at 16 kHz mono and its sampled pictures.
 
@@ -111,6 +130,8 @@ def read_clip(
         maximum_side: pictures whose longer side has more pixels are shrunk to it.
         decoder_threads: threads that each decoder may use.
         maximum_seconds: a longer file is refused, because its pictures would fill the memory.
+        channel: as for `open_clip`, and so is `audio_track`.
+        audio_track: number of a sound track.
 
     Raises:
         MediaError: as `open_clip`, if nothing can be decoded, or if the clip is too long.
@@ -125,6 +146,8 @@ def read_clip(
         want_video=want_video,
         maximum_side=maximum_side,
         decoder_threads=decoder_threads,
+        channel=channel,
+        audio_track=audio_track,
     ) as clip:
         for segment in clip.segments(2.0, frames_per_second):
             stop = segment.stop
@@ -143,6 +166,7 @@ def read_clip(
             name=clip.name,
             absent=clip.absent,
             warnings=clip.warnings,
+            channel_notes=clip.channel_notes,
         )
 
 
@@ -156,8 +180,11 @@ class MediaClip(Clip):
         want_video: bool,
         maximum_side: int,
         decoder_threads: int,
+        channel: Channel,
+        audio_track: int | None,
     ) -> None:
         self._path = path
+        self._channel = channel
         self._maximum_side = maximum_side
         self._threads = decoder_threads
         self._audio: FileAudioTrack | None = None
@@ -166,7 +193,12 @@ class MediaClip(Clip):
         container = open_container(path)
         try:
             duration = _duration(container)
-            audio, no_audio = _choose(container, "audio")
+            audio, no_audio = _choose(container, "audio", audio_track)
+            sound: Any = None if audio is None else container.streams[audio]
+            self.channels = 0 if sound is None else int(sound.channels)
+            """Channels of the sound track that is heard; 0 without one."""
+            unused = None if audio_track or audio is None else _unused(container, audio)
+            self._unused = (unused,) if unused and want_audio else ()
             picture, no_video = _choose(container, "video")
         finally:
             container.close()
@@ -185,6 +217,11 @@ class MediaClip(Clip):
         """What was wrong with the clip but could be worked around, as far as it has been read."""
         told = [w for t in (self._audio, self._video) if t is not None for w in t.warnings()]
         return (*told, self._cut_short) if self._cut_short else tuple(told)
+
+    @property
+    def channel_notes(self) -> tuple[str, ...]:
+        """What a person should know of its channels and sound tracks, as far as they were read."""
+        return (*self._unused, *(() if self._audio is None else self._audio.downmix.notes()))
 
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
@@ -206,7 +243,8 @@ class MediaClip(Clip):
         container = open_container(self._path)
         stream = container.streams[self._audio_index or 0]
         configure_decoder(stream, self._threads, {})
-        return FileAudioTrack(PacketReader(container, stream), self._origin(container))
+        packets = PacketReader(container, stream)
+        return FileAudioTrack(packets, self._origin(container), self._channel)
 
     def _open_video(self, sampler: PictureSampler) -> FileVideoTrack:
         container = open_container(self._path)
@@ -260,12 +298,47 @@ def _duration(container: InputContainer) -> int | None:
     return round(Fraction(container.duration * SAMPLE_RATE, _MICROSECONDS))
 
 
-def _choose(container: InputContainer, kind: Track) -> tuple[int | None, str]:
-    """Give the index of the best stream of a kind, or why there is none."""
+def check_track(audio_track: int | None) -> None:
+    """Refuse what is no number of a sound track.
+
+    Raises:
+        ConfigError: if it is none.
+    """
+    number = isinstance(audio_track, int) and not isinstance(audio_track, bool)
+    if audio_track is not None and not (number and audio_track >= 1):
+        raise ConfigError(f"audio_track must be a whole number from 1 on, not {audio_track!r}")
+
+
+def _unused(container: InputContainer, chosen: int) -> str | None:
+    """Tell that there are other sound tracks than the stream that was chosen."""
+    indices = [s.index for s in container.streams if s.type == "audio"]
+    if len(indices) < 2:
+        return None
+    return (
+        f"the file has {len(indices)} sound tracks and track {indices.index(chosen) + 1} is heard: "
+        "choose another with --audio-track (audio_track=)"
+    )
+
+
+def _choose(
+    container: InputContainer, kind: Track, track: int | None = None
+) -> tuple[int | None, str]:
+    """Give the index of the best stream of a kind, or why there is none.
+
+    Raises:
+        MediaError: if a track was asked for that is not there.
+    """
     from av.stream import Disposition
 
     name = "sound" if kind == "audio" else "pictures"
     streams: list[Any] = [s for s in container.streams if s.type == kind]
+    if track is not None:
+        if track > len(streams):
+            raise MediaError(
+                f"there is no sound track {track}: {container.name.removeprefix('file:')} has "
+                f"{len(streams)}; they count from 1"
+            )
+        streams = [streams[track - 1]]
     if not streams:
         return None, f"it has no {name}"
     moving = [s for s in streams if not s.disposition & Disposition.attached_pic]

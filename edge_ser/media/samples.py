@@ -1,4 +1,4 @@
-"""Samples of any type and rate to mono in full scale, at the rate a bundle wants."""
+"""Samples of any type to full scale, and from any rate to the one that a bundle wants."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import MediaError
-from edge_ser.media.clip import Samples
 
 if TYPE_CHECKING:
     from edge_ser.kernels import Resampler
@@ -61,15 +60,4 @@ def full_scale(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         scaled -= 2.0 ** (8 * values.dtype.itemsize - 1)
     if values.dtype.kind in "iu":
         scaled *= 2.0 ** (1 - 8 * values.dtype.itemsize)
-    return scaled
-
-
-def mono_full_scale(samples: npt.NDArray[Any]) -> Samples:
-    """As `full_scale`, with channels averaged: [n] or [n, channels] to float32 [n].
-
-    The sum is in double, so that the mean of equal channels is exactly one of them.
-    """
-    scaled: Samples = full_scale(samples)
-    if scaled.ndim == 2:
-        return np.asarray(scaled.mean(axis=1, dtype=np.float64), dtype=np.float32)
     return scaled

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_ser.errors import MediaError
+from edge_ser.media.channels import Channel
 from edge_ser.media.folders import find_clips, is_folder
 from edge_ser.media.media import open_clip
 from edge_ser.media.transcript import Transcript, sidecar_transcript
@@ -25,6 +26,8 @@ def recognize_files(
     asr: bool = False,
     profile: Profile | None = None,
     speech_gate: bool = True,
+    channel: Channel = "mix",
+    audio_track: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Iterator[FileDecision]:
     """Decide for every file that files, folders and patterns name; one that fails stops no other.
@@ -38,6 +41,8 @@ def recognize_files(
         asr: as for `EdgeRecognizer.recognize`; so are `profile` and `speech_gate`.
         profile: of the person who speaks in all of them.
         speech_gate: whether sound in which nobody speaks counts as absent.
+        channel: as for `EdgeRecognizer.recognize`; so is `audio_track`.
+        audio_track: which sound track of each is heard.
         progress: is told the file that is next, how many are done, and out of how many.
 
     Yields:
@@ -59,7 +64,7 @@ def recognize_files(
             if is_folder(clip):
                 raise MediaError(_nothing_in(clip))
             listen = asr and not (spoken is not None and spoken.text)
-            with open_clip(clip) as opened:
+            with open_clip(clip, channel=channel, audio_track=audio_track) as opened:
                 decision = recognizer.recognize(
                     opened,
                     None if listen else spoken,

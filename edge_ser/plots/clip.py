@@ -21,6 +21,7 @@ from edge_ser.errors import ConfigError, MissingExtraError
 from edge_ser.files import write_atomically
 from edge_ser.frontends.face_tracks import FaceTracker
 from edge_ser.kernels import Pitch, PitchOptions
+from edge_ser.media.channels import Channel
 from edge_ser.media.clip import Clip, Picture
 from edge_ser.media.media import open_clip
 from edge_ser.media.transcript import Transcript, Word
@@ -111,6 +112,8 @@ def draw_clip(
     *,
     profile: Profile | None = None,
     speech_gate: bool = True,
+    channel: Channel = "mix",
+    audio_track: int | None = None,
 ) -> None:
     """Decide along a file, and draw it with what was decided about the whole.
 
@@ -121,14 +124,23 @@ def draw_clip(
         transcript: the words that were used, if any.
         target: as for `plot_clip`.
         profile: as for `EdgeRecognizer.recognize`.
-        speech_gate: as for `EdgeRecognizer.recognize`.
+        speech_gate: as for `EdgeRecognizer.recognize`; so are `channel` and `audio_track`.
+        channel: which channel is heard.
+        audio_track: which sound track is heard.
 
     Raises:
         MissingExtraError, ConfigError: as `plot_clip`.
         MediaError, EngineError: as `EdgeRecognizer.timeline`.
     """
-    timeline = recognizer.timeline(file, transcript, profile=profile, speech_gate=speech_gate)
-    with open_clip(file) as clip:
+    timeline = recognizer.timeline(
+        file,
+        transcript,
+        profile=profile,
+        speech_gate=speech_gate,
+        channel=channel,
+        audio_track=audio_track,
+    )
+    with open_clip(file, channel=channel, audio_track=audio_track) as clip:
         plot_clip(recognizer, clip, decision, timeline, transcript, target)
 
 

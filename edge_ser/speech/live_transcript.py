@@ -16,8 +16,9 @@ from edge_ser.capture.sources import Sink
 from edge_ser.clock import monotonic_samples
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import EdgeSerError
+from edge_ser.media.channels import mono_full_scale
 from edge_ser.media.clip import Samples, check_positive
-from edge_ser.media.samples import mono_full_scale, resampler_from
+from edge_ser.media.samples import resampler_from
 from edge_ser.media.transcript import Word
 from edge_ser.runtime.closing import ClosedOnExit
 from edge_ser.speech.voice_activity import SpeechSegmenter, SpeechSpan

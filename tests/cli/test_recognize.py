@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 PROGRAM = str(Path(sys.executable).with_name("edge-ser"))
@@ -116,3 +118,38 @@ def test_a_bar_shows_on_a_terminal_and_never_in_the_output(folder: Path) -> None
     assert "b.mp4" in shown
     assert "1/3" in shown
     assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == ["happy"] * 3
+
+
+def test_each_channel_of_a_clip_gets_an_entry(folder: Path) -> None:
+    sound = np.random.default_rng(0).integers(-9000, 9000, (16000, 2)).astype("<i2")
+    with wave.open(str(folder / "call.wav"), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(sound.tobytes())
+    each = run("call.wav", "--channel", "each", "--json", cwd=folder)
+    assert (each.returncode, each.stderr) == (0, "")
+    decisions = json.loads(each.stdout)
+    assert list(decisions) == ["1", "2"]
+    right = run("call.wav", "--channel", "right", "--audio-track", "1", "--json", cwd=folder)
+    assert json.loads(right.stdout)["probabilities"] == decisions["2"]["probabilities"]
+    shown = run("call.wav", "--channel", "each", cwd=folder)
+    assert "channel 1" in shown.stdout
+    assert "channel 2" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--channel", "3"), "there is no channel 3"),
+        (("--channel", "middle"), "channel must be mix, left, right or a number"),
+        (("--audio-track", "2"), "there is no sound track 2"),
+        (("--channel", "each", "--plot", "a.png"), "--channel each is for one clip"),
+    ],
+)
+def test_a_wrong_channel_or_track_is_one_line(
+    folder: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    outcome = run("a.mp4", *arguments, cwd=folder)
+    assert outcome.returncode == 2
+    assert message in outcome.stderr
