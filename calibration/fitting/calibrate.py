@@ -111,7 +111,7 @@ def calibrate(
         ConfigError: if no subset has enough clips and people.
         EngineError: if a graph cannot be run.
     """
-    reader = ItemReader(data, WindowReader(bundle, with_words=data.with_words))
+    reader = ItemReader(data, WindowReader(bundle, data))
     with VariantSessions(bundle, Variant(backend, "bundle")) as opened:
         measured = measure_subsets(
             data, opened, reader, PartStore(resume_folder), progress or silent

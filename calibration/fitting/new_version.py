@@ -33,6 +33,7 @@ class CalibrationRequest:
         with_bias: whether to fit a bias for each label beside the temperature.
         limit: at most so many clips of each modality.
         accept_leak: whether to take people of the training too; the report says so.
+        speech_gate: whether sound in which nobody speaks counts as absent, as it does live.
         diagrams: whether to draw reliability diagrams (extra ``report``).
         resume: folder that lets an interrupted run go on.
     """
@@ -45,6 +46,7 @@ class CalibrationRequest:
     with_bias: bool = True
     limit: int | None = None
     accept_leak: bool = False
+    speech_gate: bool = True
     diagrams: bool = True
     resume: Path | None = None
 
@@ -98,6 +100,7 @@ def calibrate_bundle(
         limit=request.limit,
         accept_leak=request.accept_leak,
         purpose="calibration",
+        speech_gate=request.speech_gate,
     )
     found = calibrate(
         bundle,

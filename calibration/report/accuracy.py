@@ -54,7 +54,7 @@ def measure_accuracy(
     ready = written or {}
     if not variants:
         raise ConfigError("name at least one precision and one backend to measure")
-    reader = ItemReader(data, WindowReader(bundle, with_words=data.with_words))
+    reader = ItemReader(data, WindowReader(bundle, data))
     store = PartStore(resume_folder)
     measured: dict[Variant, Measured] = {}
     not_run: dict[Variant, str] = {}

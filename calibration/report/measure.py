@@ -249,6 +249,7 @@ def open_data(request: ReportRequest, bundle: Bundle) -> EvaluationData | None:
         limit=request.clips,
         seed=request.seed,
         accept_leak=request.accept_leak,
+        speech_gate=request.speech_gate,
     )
 
 

@@ -218,5 +218,6 @@ def _settings(report: Report) -> str:
         f"threads {', '.join(map(str, settings.threads))}; "
         f"streams {', '.join(map(str, settings.streams))}; {settings.decisions} decisions; "
         f"{settings.processes} fresh processes; signed off: {', '.join(settings.sign_off)}; "
-        f"clips {settings.clips if settings.clips is not None else 'all'}; seed {settings.seed}."
+        f"clips {settings.clips if settings.clips is not None else 'all'}; "
+        f"speech gate {'on' if settings.speech_gate else 'off'}; seed {settings.seed}."
     )

@@ -43,6 +43,7 @@ class ReportRequest:
         int8_clips: set of clips that int8 ranges are measured on.
         clips: most labelled clips that are used.
         accept_leak: whether people of the training may be among them; it stands beside the scores.
+        speech_gate: whether sound in which nobody speaks counts as absent, as it does live.
         robustness: whether to measure noise, light, words and offset too.
         seed: of every choice that is made at random.
     """
@@ -64,6 +65,7 @@ class ReportRequest:
     int8_clips: Path | None = None
     clips: int | None = 500
     accept_leak: bool = False
+    speech_gate: bool = True
     robustness: bool = True
     seed: int = 0
 
@@ -89,6 +91,7 @@ class ReportRequest:
             sign_off=self.sign_off or self.precisions,
             budgets={limit.name: limit.value for limit in self.limits},
             clips=self.clips if self.data is not None else None,
+            speech_gate=self.speech_gate,
             seed=self.seed,
         )
 

@@ -95,6 +95,8 @@ class Settings(ResultModel):
     budgets: dict[str, float]
     clips: int | None
     """Most clips of the data that are used; None for all."""
+    speech_gate: bool = True
+    """Whether sound in which nobody speaks counted as absent."""
     seed: int
 
 

@@ -84,7 +84,7 @@ def measure_robustness(
         raise ConfigError(f"robustness needs at least one clip, not {clips}")
     tell = progress or silent
     store = PartStore(resume_folder)
-    reader = ItemReader(data, WindowReader(bundle, with_words=data.with_words))
+    reader = ItemReader(data, WindowReader(bundle, data))
     with VariantSessions(bundle, Variant(backend, precision), int8_clips, written) as opened:
         bench = _Bench(data, opened, reader, store, seed)
         bench.prepare(clips, tell)

@@ -88,6 +88,7 @@ def measure_offset(
                         triple,
                         offset * SAMPLE_RATE // 1000,
                         aligned=aligned,
+                        speech_gate=data.speech_gate,
                     )
                     for triple in triples
                 ]

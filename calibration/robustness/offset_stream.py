@@ -234,6 +234,7 @@ def stream_moment(
     offset: int,
     *,
     aligned: bool,
+    speech_gate: bool = True,
 ) -> Heard:
     """Stream three utterances and give the decision on exactly the middle one.
 
@@ -245,6 +246,7 @@ def stream_moment(
         offset: samples by which pictures arrive later than the sound that belongs to them; below 0
             the sound is the later one.
         aligned: whether sound and pictures carry the times of their capture, or of their arrival.
+        speech_gate: whether sound in which nobody speaks counts as absent.
     """
     length = len(utterances[1].samples)
     audio_late, picture_late = max(-offset, 0), max(offset, 0)
@@ -258,7 +260,11 @@ def stream_moment(
     )
     clock, tally = _ArrivalClock(), Tally()
     options = StreamOptions.checked(
-        length / SAMPLE_RATE, length / SAMPLE_RATE, "off", UTTERANCES * length
+        length / SAMPLE_RATE,
+        length / SAMPLE_RATE,
+        "off",
+        UTTERANCES * length,
+        speech_gate=speech_gate,
     )
     origin = 0 if aligned else audio_late
     conversation = Conversation(bundle, encoders, options, clock, tally, origin)

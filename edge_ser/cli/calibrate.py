@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from edge_ser.cli.options import AcceptLeak, AsJson
+from edge_ser.cli.options import AcceptLeak, AsJson, SpeechGate
 from edge_ser.cli.progress import step_progress
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def calibrate(
         int | None, typer.Option(min=1, help="At most so many clips of each modality.")
     ] = None,
     accept_leak: AcceptLeak = False,
+    speech_gate: SpeechGate = True,
     diagrams: Annotated[
         bool, typer.Option("--diagrams/--no-diagrams", help="Draw reliability diagrams.")
     ] = True,
@@ -68,6 +69,7 @@ def calibrate(
         with_bias=not temperature_only,
         limit=limit,
         accept_leak=accept_leak,
+        speech_gate=speech_gate,
         diagrams=diagrams,
         resume=resume,
     )

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from edge_ser.cli.options import AcceptLeak, AsJson, BackendName, SpeechWeights, TokenCache, names
+from edge_ser.cli.options import (
+    AcceptLeak,
+    AsJson,
+    BackendName,
+    SpeechGate,
+    SpeechWeights,
+    TokenCache,
+    names,
+)
 from edge_ser.cli.train import require_training
 from edge_ser.constants import MODALITIES, Modality
 from edge_ser.errors import ConfigError
@@ -42,6 +50,7 @@ def evaluate(
         People, typer.Option(help="unseen leaves out whom the model was trained on.")
     ] = People.unseen,
     accept_leak: AcceptLeak = False,
+    speech_gate: SpeechGate = True,
     modalities: Annotated[
         str | None, typer.Option(help="What is shown, with commas (default: the protocol's).")
     ] = None,
@@ -68,6 +77,7 @@ def evaluate(
         protocol=protocol,
         people=people.value,
         accept_leaks=accept_leak,
+        speech_gate=speech_gate,
         modalities=_modalities(modalities),
         backend=backend,
         cache=cache,

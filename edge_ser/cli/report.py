@@ -14,6 +14,7 @@ from edge_ser.cli.options import (
     BundleFolder,
     Int8Clips,
     PrecisionNames,
+    SpeechGate,
     names,
     numbers,
 )
@@ -66,6 +67,7 @@ def report(
         bool, typer.Option(help="With --data: also noise, dim light, wrong words, offset.")
     ] = True,
     accept_leak: AcceptLeak = False,
+    speech_gate: SpeechGate = True,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
 ) -> None:
     """Measure a bundle on this device and write one page: verdict, plots, tables.
@@ -99,6 +101,7 @@ def report(
         int8_clips=int8_clips,
         clips=limit,
         accept_leak=accept_leak,
+        speech_gate=speech_gate,
         robustness=robustness,
         seed=seed,
         **given,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.media.clip import Samples
-from edge_ser.speech.voice_activity import FRAME
+from edge_ser.speech.voice_activity import FRAME, VoiceActivity
 
 SPEECH: Final = 0.5
 """A frame at least this probable is speech."""
@@ -65,3 +65,10 @@ class SpeechGate:
     def speaks(self, start: int, stop: int) -> bool:
         """Whether there is speech in [start, stop)."""
         return sum(start <= time < stop for time in self._speech) >= ENOUGH
+
+
+def speech_in(samples: Samples) -> bool:
+    """Whether somebody speaks in one piece of sound, float32 [n], that nothing comes before."""
+    gate = SpeechGate(VoiceActivity(), len(samples) + 1)
+    gate.accept(samples, len(samples))
+    return gate.speaks(0, len(samples))

@@ -30,6 +30,7 @@ def run_trial(
     trial: Trial,
     *,
     backend: str = DEFAULT_BACKEND,
+    speech_gate: bool = True,
     console: Console | None = None,
 ) -> FoldResult:
     """Test a bundle on the items of a trial, every one of them scored.
@@ -43,10 +44,10 @@ def run_trial(
         EngineError: if a backend fails.
     """
     started = time.monotonic()
-    data = _data(bundle, trial)
+    data = _data(bundle, trial, speech_gate)
     full = subset_name(list(trial.modalities))
     subsets = (full, *smaller_subsets(trial.modalities))
-    reader = ItemReader(data, WindowReader(bundle, with_words=data.with_words))
+    reader = ItemReader(data, WindowReader(bundle, data))
     indices = track(
         range(len(data.items)),
         description=trial.data.name,
@@ -90,7 +91,7 @@ def run_trial(
     )
 
 
-def _data(bundle: Bundle, trial: Trial) -> EvaluationData:
+def _data(bundle: Bundle, trial: Trial, speech_gate: bool) -> EvaluationData:
     """The trial's items as the judge takes them, each with the modalities that are shown."""
     description = DataDescription(
         name=trial.data.name,
@@ -110,6 +111,7 @@ def _data(bundle: Bundle, trial: Trial) -> EvaluationData:
         dict.fromkeys(trial.modalities, trial.sentence),
         0,
         "text" in trial.modalities,
+        speech_gate,
     )
 
 

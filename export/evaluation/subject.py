@@ -33,6 +33,7 @@ def evaluate_model(
     accept_leaks: bool = False,
     modalities: Sequence[Modality] | None = None,
     backend: str = DEFAULT_BACKEND,
+    speech_gate: bool = True,
     cache: Path | None = None,
     speech: Path | None = None,
     console: Console | None = None,
@@ -49,6 +50,7 @@ def evaluate_model(
         accept_leaks: score known people; every table says so.
         modalities: that are shown; None takes the protocol's.
         backend: what runs a bundle's graphs.
+        speech_gate: whether a bundle takes sound in which nobody speaks for absent.
         cache: folder of encoded tokens; None takes ``runs/cache``.
         speech: Whisper weights; None takes the installed package.
         console: for progress.
@@ -71,7 +73,7 @@ def evaluate_model(
             modalities=modalities,
             maximum_seconds=bundle.manifest.frontend.audio.maximum_seconds,
         )
-        fold = run_trial(bundle, trial, backend=backend, console=console)
+        fold = run_trial(bundle, trial, backend=backend, speech_gate=speech_gate, console=console)
         return RunResult(bundle.manifest.name, bundle.manifest.labels, (fold,))
     if (model / CONFIG).is_file():
         if protocol is not None:

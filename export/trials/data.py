@@ -70,6 +70,7 @@ class EvaluationData:
         protocols: what the items of each modality are, a sentence each.
         triples: label-paired examples to draw; 0 for paired data.
         with_words: whether transcripts may be used.
+        speech_gate: whether sound in which nobody speaks counts as absent, as it does live.
     """
 
     description: DataDescription
@@ -79,6 +80,7 @@ class EvaluationData:
     protocols: Mapping[Modality, str]
     triples: int
     with_words: bool
+    speech_gate: bool = True
 
     @property
     def paired(self) -> bool:
@@ -250,6 +252,7 @@ def open_evaluation_data(
     seed: int = 0,
     accept_leak: bool = False,
     purpose: Literal["test", "calibration"] = "test",
+    speech_gate: bool = True,
 ) -> EvaluationData:
     """Read labelled data of people that the bundle was not trained on.
 
@@ -261,6 +264,7 @@ def open_evaluation_data(
         seed: of the choice and of the label-paired draw.
         accept_leak: take people of the training too; every table then says so.
         purpose: ``test`` or ``calibration``, see `find_sources`.
+        speech_gate: whether sound in which nobody speaks counts as absent.
 
     Raises:
         ConfigError: if nothing usable is there, a split is leaky, or the limit is not positive.
@@ -319,6 +323,7 @@ def open_evaluation_data(
         protocols,
         triples,
         sources.with_words,
+        speech_gate,
     )
 
 

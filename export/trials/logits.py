@@ -191,7 +191,8 @@ def fuse_tokens(
 
 def fingerprint(data: EvaluationData) -> str:
     """SHA-256 over everything that decides which examples there are and what is in them."""
-    digest = hashlib.sha256(repr((data.labels, data.triples, data.with_words)).encode())
+    settings = (data.labels, data.triples, data.with_words, data.speech_gate)
+    digest = hashlib.sha256(repr(settings).encode())
     digest.update(f"{data.description.pairing}|{data.description.seed}".encode())
     for item, kinds in zip(data.items, data.kinds, strict=True):
         digest.update(repr((item.name, item.labels, item.speaker, item.sex, kinds)).encode())

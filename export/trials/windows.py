@@ -20,6 +20,7 @@ from edge_ser.constants import SAMPLE_RATE, Modality
 from edge_ser.errors import MediaError
 from edge_ser.export.data.items import Item, content
 from edge_ser.export.data.picture_decoding import decoded_rgb, scaled_face
+from edge_ser.export.trials.data import EvaluationData
 from edge_ser.frontends.audio import AudioFrontend
 from edge_ser.frontends.level import why_unheard
 from edge_ser.frontends.text import TextFrontend
@@ -28,6 +29,7 @@ from edge_ser.media.clip import Clip, Picture, Samples, VideoFrame
 from edge_ser.media.media import open_clip
 from edge_ser.media.transcript import Transcript, find_sidecar, read_transcript
 from edge_ser.pipeline.words import words_between
+from edge_ser.speech.speech_gate import NOBODY_SPEAKS, speech_in
 
 Tensors = dict[str, npt.NDArray[Any]]
 
@@ -60,12 +62,13 @@ class WindowReader:
     Thread contract: belongs to one thread.
     """
 
-    def __init__(self, bundle: Bundle, *, with_words: bool = True) -> None:
-        """Load the front-ends; `with_words` off leaves transcripts unread."""
+    def __init__(self, bundle: Bundle, data: EvaluationData) -> None:
+        """Load the front-ends; the data tell whether words are read and who must speak."""
         frontend = bundle.manifest.frontend
         self._audio_config = frontend.audio
         self._video_config = frontend.video
-        self._with_words = with_words
+        self._with_words = data.with_words
+        self._speech_gate = data.speech_gate
         self._audio = AudioFrontend(frontend.audio)
         self._text = TextFrontend(frontend.text, bundle.path(bundle.manifest.tokenizer))
 
@@ -174,6 +177,8 @@ class WindowReader:
             absent.setdefault("audio", "no sound was given")
             return
         reason = why_unheard(window.samples, self._audio_config)
+        if reason is None and self._speech_gate and not speech_in(window.samples):
+            reason = NOBODY_SPEAKS
         if reason is None:
             tensors.update(self._audio(window.samples).tensors())
         else:

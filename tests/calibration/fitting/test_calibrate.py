@@ -120,7 +120,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="module")
 def found(source: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Calibration:
     folder = write_labelled_folder(tmp_path_factory.mktemp("clips"), people=5, clips=4)
-    data = open_evaluation_data(source, folder, purpose="calibration")
+    data = open_evaluation_data(source, folder, purpose="calibration", speech_gate=False)
     return calibrate(source, data, Wanted("abstain share", 0.25))
 
 
@@ -199,6 +199,8 @@ def test_an_interrupted_write_leaves_the_old_bundle(
 
 
 def test_data_that_are_too_little_are_refused(source: Bundle, tmp_path: Path) -> None:
-    data = open_evaluation_data(source, write_labelled_folder(tmp_path, people=2, clips=2))
+    data = open_evaluation_data(
+        source, write_labelled_folder(tmp_path, people=2, clips=2), speech_gate=False
+    )
     with pytest.raises(ConfigError, match="too little to calibrate on: audio: only 12 clips"):
         calibrate(source, data, Wanted("risk", 0.1))

@@ -36,7 +36,9 @@ def test_the_next_version_is_written(tmp_path: Path, in_place: bool) -> None:
     bundle = load_bundle(make_bundle(tmp_path / "tiny"))
     clips = write_labelled_folder(tmp_path / "clips", people=5, clips=4)
     steps: list[str] = []
-    request = CalibrationRequest(clips, in_place=in_place, risk=0.3, diagrams=False)
+    request = CalibrationRequest(
+        clips, in_place=in_place, risk=0.3, diagrams=False, speech_gate=False
+    )
     written, report = calibrate_bundle(
         bundle, request, lambda step, _done, _total: steps.append(step)
     )

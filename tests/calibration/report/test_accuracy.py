@@ -29,7 +29,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def data(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> EvaluationData:
     folder = write_labelled_folder(tmp_path_factory.mktemp("clips"), people=4, clips=1)
     (folder / "sad" / "p0" / "broken.wav").write_bytes(b"RIFF and nothing more")
-    return open_evaluation_data(bundle, folder)
+    return open_evaluation_data(bundle, folder, speech_gate=False)
 
 
 def test_two_runs_agree_exactly_and_the_second_resumes(
