@@ -145,7 +145,7 @@ def test_a_grey_picture_holds_no_face(recognizer: EdgeRecognizer) -> None:
     assert "no face" in (decision.modalities["video"].reason or "")
 
 
-def test_of_five_faces_the_largest_is_taken_and_said(
+def test_of_five_faces_one_is_followed_and_said(
     recognizer: EdgeRecognizer, demo_clip: Path
 ) -> None:
     import cv2
