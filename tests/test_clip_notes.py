@@ -14,8 +14,6 @@ from fixtures.recordings import tone
 from matplotlib.figure import Figure
 
 from edge_ser import EdgeRecognizer, LiveDecision, PushedClock, ReplaySource, Transcript, Word
-from edge_ser.bundles.loading import load_bundle
-from edge_ser.bundles.schema import TextFrontendConfig
 from edge_ser.cli.main import main
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.plots.clip import draw_clip
@@ -179,19 +177,10 @@ def test_an_unknown_json_beside_the_clip_is_named(
 def test_words_in_a_language_that_the_encoder_does_not_know_are_left_out(
     words: str, language: str | None
 ) -> None:
-    bundle = load_bundle()
-    frontend = bundle.manifest.frontend.model_copy(
-        update={"text": TextFrontendConfig(languages=("en",))}
-    )
-    manifest = bundle.manifest.model_copy(update={"frontend": frontend})
-    with EdgeRecognizer(_with(bundle, manifest)) as english:
+    with EdgeRecognizer() as english:
         clip = (np.zeros(SAMPLE_RATE, np.float32), SAMPLE_RATE)
         left_out = english.recognize(clip, Transcript(words, language=language)).modalities["text"]
         assert not left_out.present
         assert "the text encoder knows English alone" in (left_out.reason or "")
         known = english.recognize(clip, Transcript("what a day", language="en-US"))
         assert known.modalities["text"].present
-
-
-def _with(bundle: Any, manifest: Any) -> Any:
-    return replace(bundle, manifest=manifest)

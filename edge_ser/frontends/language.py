@@ -76,8 +76,15 @@ def why_foreign(text: str, language: str | None, known: Sequence[str]) -> str | 
     found = tagged(language) or detected(text)
     if found is None or found in known:
         return None
-    names = " and ".join(_NAMES.get(code, code) for code in known)
-    return f"the words are in {_NAMES.get(found, found)}, and the text encoder knows {names} alone"
+    return (
+        f"the words are in {_NAMES.get(found, found)}, and the text encoder knows "
+        f"{language_names(known)} alone"
+    )
+
+
+def language_names(codes: Sequence[str]) -> str:
+    """Names of languages, in a sentence."""
+    return " and ".join(_NAMES.get(code, code) for code in codes)
 
 
 def tagged(language: str | None) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from edge_ser.bundles.schema import BundleManifest, Score
+from edge_ser.frontends.language import language_names
 
 GRAPHS_HEAD: Final = "## Graphs"
 
@@ -132,9 +133,20 @@ def _graphs_section(manifest: BundleManifest, sizes: Mapping[str, int]) -> list[
             ),
         ),
         "",
+        _languages(manifest.frontend.text.languages),
+        "",
         f"Whole bundle: {_size(sum(sizes.values()))}. Licence of the bundle: {manifest.licence}",
         "The full texts of the licences lie in `LICENSES`.",
     ]
+
+
+def _languages(known: Sequence[str]) -> str:
+    if not known:
+        return "The languages of the text encoder are not stated: words of any language are taken."
+    return (
+        f"The text encoder knows {language_names(known)}: words that are told to be in another "
+        "language are left out, with the reason."
+    )
 
 
 _PAIRING = {

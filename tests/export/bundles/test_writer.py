@@ -134,8 +134,19 @@ def test_the_card_says_what_the_manifest_says(content: BundleContent, tmp_path: 
         "| words | macro F1 | 0.600 ± 0.020 | 0.100 | fp32 | dev\\|x |",
         "| audio+text | 1.500 | 0.00 |",
         "A note.",
+        "The languages of the text encoder are not stated",
     ):
         assert needed in card
+
+
+def test_the_card_names_the_languages_of_the_text_encoder(
+    content: BundleContent, tmp_path: Path
+) -> None:
+    text = content.frontend.text.model_copy(update={"languages": ("en", "de")})
+    frontend = content.frontend.model_copy(update={"text": text})
+    write_bundle(tmp_path / "out", dataclasses.replace(content, frontend=frontend))
+    card = (tmp_path / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "The text encoder knows English and German: words" in card
 
 
 def test_the_same_content_gives_the_same_bytes(content: BundleContent, tmp_path: Path) -> None:
