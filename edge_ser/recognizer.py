@@ -309,7 +309,14 @@ class EdgeRecognizer(ClosedOnExit):
         with _opened(clip, channel, audio_track) as opened:
             return self._transcript(clip, opened, transcript, asr)
 
-    def enroll(self, clips: Sequence[ClipInput], profile: Profile | None = None) -> Profile:
+    def enroll(
+        self,
+        clips: Sequence[ClipInput],
+        profile: Profile | None = None,
+        *,
+        channel: Channel = "mix",
+        audio_track: int | None = None,
+    ) -> Profile:
         """Make the profile of one person from clips in which nobody else speaks.
 
         Only statistics are kept: see `Profile`. The bundle's `adaptation` tells
@@ -318,9 +325,12 @@ class EdgeRecognizer(ClosedOnExit):
         Args:
             clips: each as for `recognize`; ten seconds of speech are a good beginning.
             profile: an earlier profile of the person, to go on from.
+            channel: that the person speaks on, as for `recognize`; so is `audio_track`.
+            audio_track: which sound track is heard.
 
         Raises:
-            ConfigError: if the bundle cannot enrol anybody, or the profile is another bundle's.
+            ConfigError: if the bundle cannot enrol anybody, the profile is another bundle's, or the
+                channel is none.
             MediaError: if a clip cannot be used, or nobody speaks in any of them.
             EngineError: if a backend fails.
         """
@@ -337,7 +347,7 @@ class EdgeRecognizer(ClosedOnExit):
         )
         before = voice.samples
         for clip in clips:
-            with _opened(clip) as opened:
+            with _opened(clip, channel, audio_track) as opened:
                 for segment in opened.segments(DEFAULT_WINDOW, None):
                     voice.accept(segment.samples)
             voice.finish()

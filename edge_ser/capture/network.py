@@ -12,7 +12,7 @@ from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError, ConfigError
 from edge_ser.files import LIVE_SCHEMES, without_password
 from edge_ser.media.audio_track import frame_to_mono
-from edge_ser.media.channels import Downmix
+from edge_ser.media.channels import Channel, Downmix, checked_channel
 from edge_ser.media.clip import PictureSampler, check_positive
 from edge_ser.media.container import configure_decoder, start_of
 from edge_ser.media.orientation import STILL_CODECS, orientation_of
@@ -52,6 +52,7 @@ class NetworkSource(LiveSource):
         maximum_side: int = 1280,
         reconnect: bool = True,
         timeout: float = 5.0,
+        channel: Channel = "mix",
         now: Callable[[], int] = monotonic_samples,
         first_retry: float = 0.5,
     ) -> None:
@@ -63,11 +64,12 @@ class NetworkSource(LiveSource):
             maximum_side: pictures whose longer side has more pixels are shrunk to it.
             reconnect: whether a stream that ends too early, or breaks, is opened again.
             timeout: seconds without an answer after which the connection is lost.
+            channel: which is heard: mix, left, right, or a channel's number from 1 on.
             now: the clock of the capture times.
             first_retry: seconds until a lost connection is made again.
 
         Raises:
-            ConfigError: if the address or a number is not usable.
+            ConfigError: if the address, a number or the channel is not usable.
         """
         self._shown = without_password(address)
         super().__init__(self._shown, first_retry=first_retry)
@@ -84,6 +86,7 @@ class NetworkSource(LiveSource):
         self._maximum_side = maximum_side
         self._reconnect = reconnect
         self._timeout = timeout
+        self._channel = checked_channel(channel)
         self._now = now
         self._container: Any = None
         self._packets: Iterator[Any] = iter(())
@@ -111,7 +114,7 @@ class NetworkSource(LiveSource):
         self._container = container
         self._packets = container.demux(streams)
         self._sampler = PictureSampler(self._frames_per_second)
-        self._downmix = Downmix()
+        self._downmix = Downmix(self._channel)
         self._shift = None
         self._duration = (container.duration or 0) * SAMPLE_RATE // _MICROSECONDS
         self._begin = start_of(streams[0]) // TICKS_A_SAMPLE

@@ -10,7 +10,8 @@ from typing import Final
 from edge_ser.capture.sources import LiveSource, Sink
 from edge_ser.clock import monotonic_samples
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.errors import CaptureError, MediaError
+from edge_ser.errors import CaptureError, ConfigError, MediaError
+from edge_ser.media.channels import Channel, checked_channel
 from edge_ser.media.clip import Clip, Segment, check_positive
 from edge_ser.media.media import open_clip
 from edge_ser.media.transcript import Transcript, Word
@@ -41,6 +42,8 @@ class ReplaySource(LiveSource):
         loop: bool = False,
         frames_per_second: float = 15.0,
         transcript: Transcript | None = None,
+        channel: Channel = "mix",
+        audio_track: int | None = None,
         origin: int | None = None,
         now: Callable[[], int] = monotonic_samples,
         sleep: Callable[[float], object] | None = None,
@@ -53,12 +56,15 @@ class ReplaySource(LiveSource):
             loop: whether to begin again at the end, without a gap in time.
             frames_per_second: pictures a second that are delivered.
             transcript: words to deliver when they have been said; those without times are not.
+            channel: which is heard: mix, left, right, or a channel's number from 1 on.
+            audio_track: which of the file's sound tracks; None takes the one a player would.
             origin: capture time of the clip's start; None takes the moment of `start`.
             now: the clock that paces the replay, in 16 kHz samples.
             sleep: waits for so many seconds; None waits until `stop` at the latest.
 
         Raises:
-            ConfigError: if `speed` or `frames_per_second` is not positive.
+            ConfigError: if `speed` or `frames_per_second` is not positive, the channel is none, or
+                a channel or a track is chosen of a clip that is open.
         """
         if speed is not None:
             check_positive("speed", speed)
@@ -66,6 +72,9 @@ class ReplaySource(LiveSource):
         named = clip.name if isinstance(clip, Clip) else os.fspath(clip)
         super().__init__(f"replay of {named}")
         self._source = clip
+        self._chosen = checked_channel(channel), audio_track
+        if isinstance(clip, Clip) and self._chosen != ("mix", None):
+            raise ConfigError("a Clip was opened with its channel and audio_track already")
         self._speed = speed
         self._loop = loop
         self._frames_per_second = frames_per_second
@@ -86,12 +95,17 @@ class ReplaySource(LiveSource):
 
     def _open(self) -> None:
         try:
-            self._clip = self._source if isinstance(self._source, Clip) else open_clip(self._source)
+            channel, track = self._chosen
+            self._clip = (
+                self._source
+                if isinstance(self._source, Clip)
+                else open_clip(self._source, channel=channel, audio_track=track)
+            )
+            self._rewind(self._clip)
         except MediaError as error:
             raise CaptureError(str(error)) from error
         self._started = self._now()
         self._begin = self._started if self._origin is None else self._origin
-        self._rewind(self._clip)
 
     def _rewind(self, clip: Clip) -> None:
         self._segments = clip.segments(_PIECE_SECONDS, self._frames_per_second)

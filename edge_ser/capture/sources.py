@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Protocol
 import numpy.typing as npt
 
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.errors import CaptureError
+from edge_ser.errors import CaptureError, MediaError
 from edge_ser.media.clip import Picture
 
 SourceState = Literal["new", "running", "lost", "ended", "stopped", "failed"]
@@ -221,7 +221,7 @@ class LiveSource(ABC):
                     self._close()
                     if not self._open_again():
                         break
-        except CaptureError as error:
+        except (CaptureError, MediaError) as error:
             self._note(state="failed", error=str(error))
         except Exception as error:
             # A thread has nobody to raise to: the state tells, and the log has the traceback.

@@ -51,6 +51,12 @@ ChannelName: TypeAlias = Annotated[
         help="Channel that is heard, N from 1 on; each decides for every channel.",
     ),
 ]
+OneChannel: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--channel", metavar="mix|left|right|N", help="Channel that is heard, N from 1 on."
+    ),
+]
 AudioTrackNumber: TypeAlias = Annotated[
     int | None,
     typer.Option(min=1, help="Sound track of a file, from 1 on (default: as a player would)."),

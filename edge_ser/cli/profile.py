@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge_ser.cli.options import BackendName, BundleFolder
+from edge_ser.cli.options import AudioTrackNumber, BackendName, BundleFolder, OneChannel
 
 app = typer.Typer(
     help="Speaker profiles: statistics of a person's voice, never sound.", no_args_is_help=True
@@ -22,17 +22,21 @@ def enroll(
     profile: Annotated[
         Path, typer.Option(help="Where it goes; one that is there is gone on from.")
     ],
+    channel: OneChannel = "mix",
+    audio_track: AudioTrackNumber = None,
     bundle: BundleFolder = None,
     backend: BackendName = "onnxruntime",
 ) -> None:
     """Make the profile of a person from clips; the person must have agreed."""
     from edge_ser.files import is_there
+    from edge_ser.media.channels import checked_channel
     from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.speaker.profile import Profile
 
     with EdgeRecognizer(bundle, backend=backend) as recognizer:
         earlier = Profile.load(profile) if is_there(profile) else None
-        made = recognizer.enroll(list(clips), earlier)
+        heard = checked_channel(channel)
+        made = recognizer.enroll(list(clips), earlier, channel=heard, audio_track=audio_track)
         made.save(profile)
     typer.echo(f"{profile}: {made.seconds:.1f} s of speech")
 

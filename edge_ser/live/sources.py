@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_ser.capture.sources import LiveSource, Sink
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import CaptureError, ConfigError, MissingExtraError
+from edge_ser.media.channels import Channel, checked_channel
 from edge_ser.media.orientation import UPRIGHT, check_orientation
 from edge_ser.media.transcript import Transcript
 
@@ -27,6 +28,10 @@ class SourceOptions:
     speed: float = 1.0
     loop: bool = False
     url: str | None = None
+    channel: Channel = "mix"
+    """Which channel of a replayed file or of a stream is heard."""
+    audio_track: int | None = None
+    """Which sound track of a replayed file is heard."""
     pcm: bool = False
     pcm_rate: int = SAMPLE_RATE
     transcript: Transcript | None = None
@@ -57,18 +62,28 @@ def make_sources(wanted: SourceOptions) -> list[LiveSource]:
         raise ConfigError("a microphone or a camera does not go with replay, url or pcm")
     if check_orientation(wanted.orientation) != UPRIGHT and (any(alone) or not wanted.look):
         raise ConfigError("an orientation is of a camera; files and streams tell their own")
+    channel = checked_channel(wanted.channel)
+    if channel != "mix" and wanted.replay is None and wanted.url is None:
+        raise ConfigError("a channel is of a replayed file or a stream; devices are heard mixed")
+    if wanted.audio_track is not None and wanted.replay is None:
+        raise ConfigError("a sound track is of a replayed file")
     if wanted.replay is not None:
         from edge_ser.capture.replay import ReplaySource
 
         return [
             ReplaySource(
-                wanted.replay, speed=wanted.speed, loop=wanted.loop, transcript=wanted.transcript
+                wanted.replay,
+                speed=wanted.speed,
+                loop=wanted.loop,
+                transcript=wanted.transcript,
+                channel=channel,
+                audio_track=wanted.audio_track,
             )
         ]
     if wanted.url is not None:
         from edge_ser.capture.network import NetworkSource
 
-        return [NetworkSource(wanted.url)]
+        return [NetworkSource(wanted.url, channel=channel)]
     if wanted.pcm:
         from edge_ser.capture.standard_input import PcmSource
 

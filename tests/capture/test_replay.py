@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
 from edge_ser.capture.replay import ReplaySource
 from edge_ser.errors import CaptureError, ConfigError
+from edge_ser.live.sources import SourceOptions, make_sources
 from edge_ser.media.media import open_clip, read_clip
 from edge_ser.media.transcript import Transcript, Word
 
@@ -130,3 +132,59 @@ def test_a_file_that_is_not_there_is_told_at_the_start(tmp_path: Path, sink: Any
 def test_numbers_that_cannot_be_are_refused(demo_clip: Path, wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         ReplaySource(demo_clip, **wrong)
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Path:
+    """Two tracks of stereo, of which every channel is another constant."""
+    file = tmp_path / "call.mkv"
+    with av.open(str(file), "w") as container:
+        for _ in (1, 2):
+            container.add_stream("pcm_s16le", rate=16000, layout="stereo")
+        for number, stream in enumerate(container.streams, 1):
+            samples = np.empty((1, 2 * 16000), np.int16)
+            samples[0, 0::2], samples[0, 1::2] = number * 1000, number * 3000
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+            frame.sample_rate = 16000
+            for packet in [*stream.encode(frame), *stream.encode(None)]:
+                container.mux(packet)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("options", "level"),
+    [
+        ({}, 2000),
+        ({"channel": "left"}, 1000),
+        ({"channel": 2}, 3000),
+        ({"channel": "right", "audio_track": 2}, 6000),
+    ],
+)
+def test_a_channel_and_a_sound_track_of_a_replay_can_be_chosen(
+    call: Path, sink: Any, options: dict[str, Any], level: int
+) -> None:
+    source = ReplaySource(call, speed=None, **options)
+    source.start(sink)
+    assert source.wait(30)
+    np.testing.assert_allclose(sink.samples, level / 32768, atol=1e-4)
+
+
+def test_a_channel_that_is_not_there_is_told_and_one_that_is_none_is_refused(
+    call: Path, sink: Any
+) -> None:
+    source = ReplaySource(call, speed=None, channel=3)
+    with pytest.raises(CaptureError, match="channel"):
+        source.start(sink)
+    with pytest.raises(ConfigError, match="mix, left, right"):
+        ReplaySource(call, channel="middle")  # type: ignore[arg-type]
+    with open_clip(call) as clip, pytest.raises(ConfigError, match="opened with its channel"):
+        ReplaySource(clip, channel="left")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"channel": "left"}, {"audio_track": 2}, {"audio_track": 2, "url": "http://127.0.0.1/a"}],
+)
+def test_what_has_no_channels_to_choose_from_refuses_the_choice(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="is of a replayed file"):
+        make_sources(SourceOptions(**wrong))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fixtures.bundle_factory import make_bundle, with_adaptation
 
 from edge_ser import Profile
 from edge_ser.cli.main import EXIT_USER_ERROR, main
+from edge_ser.media.media import read_clip
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -102,3 +105,23 @@ def test_a_bundle_that_cannot_enrol_says_so(run: Run, demo_clip: Path, tmp_path:
     code, _, err = run(*live, "--enroll", "5", "--profile", str(tmp_path / "a.json"))
     assert code == EXIT_USER_ERROR
     assert "cannot enrol" in err
+
+
+def test_a_person_is_enrolled_from_the_channel_that_they_speak_on(
+    run: Run, able: Path, demo_clip: Path, tmp_path: Path
+) -> None:
+    samples = read_clip(demo_clip, want_video=False).samples
+    assert samples is not None
+    call = tmp_path / "call.wav"
+    with wave.open(str(call), "wb") as file:
+        file.setparams((2, 2, 16000, 0, "NONE", ""))
+        both = np.stack([np.zeros(len(samples)), samples * 32767], 1)
+        file.writeframes(both.astype(np.int16).tobytes())
+    kept, bundle = tmp_path / "anna.json", ("--bundle", str(able))
+    options = ("--profile", str(kept), *bundle, "--channel")
+    code, _, err = run("profile", "enroll", str(call), *options, "left")
+    assert code == EXIT_USER_ERROR
+    assert "nobody speaks" in err
+    assert run("profile", "enroll", str(call), *options, "right")[0] == 0
+    assert kept.is_file()
+    assert run("profile", "enroll", str(call), *options, "each")[0] == EXIT_USER_ERROR

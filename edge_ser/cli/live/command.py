@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from edge_ser.cli.options import BackendName, BundleFolder, Risk, SpeechGate
+from edge_ser.cli.options import (
+    AudioTrackNumber,
+    BackendName,
+    BundleFolder,
+    OneChannel,
+    Risk,
+    SpeechGate,
+)
 from edge_ser.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,6 +53,8 @@ def live(
     replay: Annotated[Path | None, typer.Option(help="A file, as if it happened now.")] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Replay the file again and again.")] = False,
     url: Annotated[str | None, typer.Option(help="A stream: rtsp://, http://, ...")] = None,
+    channel: OneChannel = "mix",
+    audio_track: AudioTrackNumber = None,
     pcm: Annotated[
         bool, typer.Option("--pcm", help="16-bit mono sound on standard input.")
     ] = False,
@@ -86,6 +95,7 @@ def live(
     from edge_ser.cli.live.view import Meter
     from edge_ser.live.session import LiveOptions, LiveSession
     from edge_ser.live.sources import SourceOptions, make_sources
+    from edge_ser.media.channels import checked_channel
     from edge_ser.recognizer import EdgeRecognizer
 
     sources = SourceOptions(
@@ -97,6 +107,8 @@ def live(
         replay=replay,
         loop=loop,
         url=url,
+        channel=checked_channel(channel),
+        audio_track=audio_track,
         pcm=pcm,
         pcm_rate=pcm_rate,
     )
