@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeAlias
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Final
 
 from edge_ser.bundles.loading import Bundle, load_bundle
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import BundleError, ConfigError, MediaError
-from edge_ser.media.arrays import checked_form
 from edge_ser.media.channels import Channel
 from edge_ser.media.clip import Clip, check_positive, sample_count
-from edge_ser.media.media import clip_from_arrays, open_clip
+from edge_ser.media.clip_input import ClipInput, channel_count, opened_clip
 from edge_ser.media.transcript import (
     Transcript,
     TranscriptInput,
@@ -41,9 +37,6 @@ if TYPE_CHECKING:
     from edge_ser.stream import EmotionStream
     from edge_ser.streaming.outbox import Callback
     from edge_ser.streaming.smoothing import Smoothing
-
-ClipInput: TypeAlias = "str | os.PathLike[str] | Clip | tuple[npt.ArrayLike, int]"
-"""A path, a `Clip` (see `clip_from_arrays`), or samples with their rate in Hz."""
 
 DEFAULT_WINDOW: Final = 3.0
 """Seconds that one decision of a timeline looks at."""
@@ -169,7 +162,7 @@ class EdgeRecognizer(ClosedOnExit):
         encoders = self.encoders
         speaker = self._speaker(profile)
         timer = StageTimer()
-        with _opened(clip, channel, audio_track) as opened:
+        with opened_clip(clip, channel, audio_track) as opened:
             with timer.stage("transcript"):
                 spoken = self._transcript(clip, opened, transcript, asr)
             duration = self._duration(opened, spoken)
@@ -223,7 +216,7 @@ class EdgeRecognizer(ClosedOnExit):
                 channel=channel,
                 audio_track=audio_track,
             )
-            for channel in range(1, _channel_count(clip, audio_track) + 1)
+            for channel in range(1, channel_count(clip, audio_track) + 1)
         }
 
     def timeline(
@@ -270,7 +263,7 @@ class EdgeRecognizer(ClosedOnExit):
         length = sample_count("window", window)
         speaker = self._speaker(profile)
         decisions = []
-        with _opened(clip, channel, audio_track) as opened:
+        with opened_clip(clip, channel, audio_track) as opened:
             spoken = self._transcript(clip, opened, transcript, asr)
             duration = self._duration(opened, spoken)
             evidence = ClipEvidence(
@@ -306,7 +299,7 @@ class EdgeRecognizer(ClosedOnExit):
         Raises:
             MediaError, MissingExtraError, EngineError: as for `recognize`.
         """
-        with _opened(clip, channel, audio_track) as opened:
+        with opened_clip(clip, channel, audio_track) as opened:
             return self._transcript(clip, opened, transcript, asr)
 
     def enroll(
@@ -347,7 +340,7 @@ class EdgeRecognizer(ClosedOnExit):
         )
         before = voice.samples
         for clip in clips:
-            with _opened(clip, channel, audio_track) as opened:
+            with opened_clip(clip, channel, audio_track) as opened:
                 for segment in opened.segments(DEFAULT_WINDOW, None):
                     voice.accept(segment.samples)
             voice.finish()
@@ -461,42 +454,3 @@ def _reopened(
     if bundle.digest != digest:
         raise BundleError(f"{folder} is another bundle than the recognizer was made with")
     return EdgeRecognizer(bundle, backend=backend, threads=threads, risk=risk)
-
-
-def _channel_count(clip: ClipInput, audio_track: int | None) -> int:
-    if isinstance(clip, (str, os.PathLike)):
-        with open_clip(clip, audio_track=audio_track) as opened:
-            count = opened.channels
-        if count == 0:
-            raise MediaError(f"{clip} has no channels: {opened.absent['audio']}")
-        return count
-    if isinstance(clip, (tuple, list)) and len(clip) == 2:
-        values = checked_form(clip[0])
-        return 1 if values.ndim == 1 else values.shape[1]
-    return 1  # `_opened` says why it cannot be
-
-
-@contextmanager
-def _opened(
-    clip: ClipInput, channel: Channel = "mix", audio_track: int | None = None
-) -> Iterator[Clip]:
-    """Open what names a clip; a `Clip` that the caller made stays open."""
-    if isinstance(clip, Clip):
-        if channel != "mix" or audio_track is not None:
-            raise ConfigError(
-                "a Clip was opened with its channel and audio_track already: give them to "
-                "open_clip or clip_from_arrays"
-            )
-        yield clip
-        return
-    if isinstance(clip, (tuple, list)):
-        if len(clip) != 2:
-            raise MediaError(f"a clip from memory is (samples, rate), not {len(clip)} values")
-        if audio_track is not None:
-            raise ConfigError("audio_track is for files: samples in memory have channels alone")
-        samples, rate = clip
-        opened: Clip = clip_from_arrays(samples=samples, sample_rate=rate, channel=channel)
-    else:
-        opened = open_clip(clip, channel=channel, audio_track=audio_track)
-    with opened:
-        yield opened
