@@ -30,6 +30,7 @@ from edge_ser.export.training.adaptation import (
     speaker_adaptation,
 )
 from edge_ser.speaker.adaptation import RunningStatistics
+from recipes.default_bundle.rounded_score import rounded_score
 
 PRIOR_COUNTS: Final = (50.0, 100.0, 200.0, 300.0, 400.0, 800.0)
 """Tokens at which person and population may weigh the same; 25 are a second."""
@@ -153,19 +154,6 @@ def _scores(metrics: Metrics, protocol: str, labels: Sequence[str]) -> list[Scor
     task = "emotion from audio, speaker adaptation"
     where = f"{protocol}; whole clips without those four, {metrics.count} in all"
     return [
-        Score(
-            task=task,
-            metric="accuracy",
-            value=round(metrics.accuracy, 4),
-            spread=round(spread, 4),
-            chance=round(float(share.max()), 4),
-            protocol=where,
-        ),
-        Score(
-            task=task,
-            metric="unweighted average recall",
-            value=round(metrics.recall, 4),
-            chance=round(1 / len(labels), 4),
-            protocol=where,
-        ),
+        rounded_score(task, "accuracy", metrics.accuracy, float(share.max()), where, spread),
+        rounded_score(task, "unweighted average recall", metrics.recall, 1 / len(labels), where),
     ]

@@ -28,6 +28,7 @@ from edge_ser.export.training.fit import Fitting, fit
 from edge_ser.export.training.fusion_task import logits_of
 from edge_ser.pipeline.fusion import calibrated as calibrated_probabilities
 from recipes.default_bundle.data import Banks
+from recipes.default_bundle.rounded_score import rounded_score
 from recipes.speech_encoder.transfer import Fit
 
 NEUTRAL: Final = EMOTIONS.index("neutral")
@@ -258,23 +259,18 @@ def _scores(subset: str, tested: SubsetAnswers, calibration: SubsetCalibration) 
     def made(
         metric: str, value: float, chance: float, spread: float | None = None, note: str = ""
     ) -> Score:
-        return Score(
-            task=task,
-            metric=metric,
-            value=round(value, 4),
-            spread=None if spread is None else round(spread, 4),
-            chance=round(chance, 4),
-            protocol=protocol + note,
-        )
+        return rounded_score(task, metric, value, chance, protocol + note, spread)
 
     share = f"; {answered.mean():.0%} of the items are answered"
-    right = float(hit[answered].mean()) if answered.any() else 0.0
     fifth = f"; the least certain {ABSTAIN_SHARE:.0%} are not answered"
-    return [
+    scores = [
         made("accuracy", metrics.accuracy, often, deviation),
         made("unweighted average recall", metrics.recall, 1 / len(EMOTIONS)),
-        made("accuracy where not abstained", right, often, None, share),
         made("accuracy of the most certain", float(hit[certain].mean()), often, None, fifth),
         made("calibration error before", calibration_error(before, true), 0.0),
         made("calibration error after", calibration_error(after, true), 0.0),
     ]
+    if answered.any():
+        right = float(hit[answered].mean())
+        scores.insert(2, made("accuracy where not abstained", right, often, None, share))
+    return scores

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from typing import Final
 
 import numpy as np
 
 from edge_ser.bundles.schema import Score
+from recipes.default_bundle.rounded_score import rounded_score
 from recipes.speech_encoder.transfer import NAMES, Judged, Transfer
 
-TASK = "emotion from audio, corpus never seen"
+TASK: Final = "emotion from audio, corpus never seen"
+_made = partial(rounded_score, TASK)
 
 
 def transfer_scores(known: Transfer) -> list[Score]:
@@ -67,16 +71,3 @@ def _of(judged: Judged, protocol: str) -> list[Score]:
         answered = f"{protocol}; {judged.answered:.0%} of the clips are answered"
         made.append(_made("accuracy where not abstained", judged.right, chance, answered))
     return made
-
-
-def _made(
-    metric: str, value: float, chance: float, protocol: str, spread: float | None = None
-) -> Score:
-    return Score(
-        task=TASK,
-        metric=metric,
-        value=round(value, 4),
-        spread=None if spread is None else round(spread, 4),
-        chance=round(chance, 4),
-        protocol=protocol,
-    )

@@ -177,7 +177,7 @@ def _fit(
         None,
         folder,
         Loop(
-            epochs=config.steps // config.steps_an_epoch,
+            epochs=config.epochs,
             average=config.average,
             checkpoint_minutes=3,
             progress=console is not None and console.is_terminal,

@@ -1,6 +1,6 @@
 """What the speech encoder is worth on corpora it never saw: figures, calibration, abstention.
 
-    python -m recipes.speech_encoder.transfer runs/speech --write docs/world.md
+    python -m recipes.speech_encoder.transfer runs/speech
 
 Reads the answers of the five runs that left a corpus out (`recipes.speech_encoder.training`). Each
 corpus is judged with a temperature, a neutral bias and a threshold that were fitted on the other
@@ -98,7 +98,8 @@ class Transfer:
 
     Attributes:
         left_out: every corpus, judged by a model and a fit that never saw it.
-        read: ordinary read speech of people who train nothing, mean over the same five.
+        read_named: share of ordinary read speech, of people who train nothing, that is answered and
+            not neutral; mean over the same five.
         shipped: the fit of all five, for the encoder that was trained on all.
         curve: coverage at risks, of the left-out corpora with the fits of the others.
     """
@@ -198,9 +199,8 @@ def _error(probabilities: np.ndarray, true: np.ndarray) -> float:
     return float(calibration_figure(calibration_columns(probabilities, true).sum(0)[None])[0])
 
 
-def markdown(runs: Path) -> str:
+def markdown(runs: Path, found: Transfer) -> str:
     """All tables: corpora never seen, abstention, people of corpora that train, disturbances."""
-    found = transfer(runs)
     heads = (
         *("corpus", "clips (people)", "chance", "recall [95 % over people]", "as it is"),
         *("ECE", "before", "answered", "right of these"),
@@ -277,12 +277,13 @@ def command(
 ) -> None:
     """Say what the speech encoder is worth on corpora it never saw.
 
-    A complete command: python -m recipes.speech_encoder.transfer runs/speech --write docs/world.md
+    A complete command: python -m recipes.speech_encoder.transfer runs/speech
     """
-    text = markdown(runs)
+    found = transfer(runs)
+    text = markdown(runs, found)
     if write is not None:
         write_section(write, SECTION, text)
-    shipped = transfer(runs).shipped
+    shipped = found.shipped
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(text)
     console.print(

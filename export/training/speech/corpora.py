@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ from edge_ser.export.training.speech.log_mels import LogMels
 from edge_ser.frontends.audio import even_frames
 from edge_ser.kernels import whisper_normalize
 
-FRAMES_PER_SECOND = 100
+FRAMES_PER_SECOND: Final = 100
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,12 @@ class Corpus:
 
 
 class CorporaTraining(SpeechFinetuning):
-    """How a speech encoder is trained on several corpora: a number of steps, none is chosen."""
+    """How a speech encoder is trained on several corpora.
 
-    steps: int = Field(default=1000, ge=1)
+    An epoch is a number of steps; the last one is kept, so `patience` has nothing to wait for.
+    """
+
+    epochs: int = Field(default=20, ge=1)
     steps_an_epoch: int = Field(default=50, ge=1)
     clean_share: float = Field(default=0.2, ge=0, le=1)
     """Of the examples as recorded; the others are disturbed copies."""
@@ -68,6 +71,11 @@ class CorporaTraining(SpeechFinetuning):
     much of it a corpus leaves there must not tell it from another."""
     average: float = Field(default=0.99, ge=0, lt=1)
     """Decay a step of the average of the weights that is kept."""
+
+    @property
+    def steps(self) -> int:
+        """Of the whole training."""
+        return self.epochs * self.steps_an_epoch
 
 
 class CorporaBatch(NamedTuple):

@@ -20,7 +20,7 @@ from recipes.speech_encoder.answers import read_answers
 from recipes.speech_encoder.data import SpeechCorpus
 from recipes.speech_encoder.training import new_task, read_task, train_speech
 
-CONFIG = CorporaTraining(batch_size=4, steps=2, steps_an_epoch=1, longest_seconds=0.5)
+CONFIG = CorporaTraining(batch_size=4, epochs=2, steps_an_epoch=1, longest_seconds=0.5)
 CONDITION = {"quieter": AudioAugmentation(gain_db=(-6.0, -6.0), noise_share=0.0)}
 
 

@@ -66,8 +66,8 @@ def test_calibration_mends_logits_that_are_too_large(runs: Path) -> None:
 
 
 def test_the_tables_and_the_scores_name_every_corpus(runs: Path) -> None:
-    text = markdown(runs)
-    scores = transfer_scores(transfer(runs))
+    found = transfer(runs)
+    text, scores = markdown(runs, found), transfer_scores(found)
     for name in ("RAVDESS", "CREMA-D", "Emo-DB", "EMOVO", "nEMO"):
         assert name in text
         assert any(name in score.protocol for score in scores)
