@@ -66,6 +66,7 @@ LOUDEST: Final = 1.0
 """Of a log-mel in Whisper's scale: that of ordinary speech at an ordinary level."""
 CONFIG: Final = CorporaTraining(
     batch_size=64,
+    epochs=30,
     learning_rate=1e-4,
     longest_seconds=3.0,
     audio=AudioAugmentation.of_the_world(),
