@@ -25,6 +25,16 @@ class Answers:
     sexes: tuple[str, ...]
     """"female", "male" or "" where it is not known."""
 
+    def of(self, chosen: npt.NDArray[np.bool_]) -> Answers:
+        """Those of the clips where bool [n] is true."""
+        numbers = np.flatnonzero(chosen)
+        return Answers(
+            self.logits[numbers],
+            self.true[numbers],
+            tuple(self.people[i] for i in numbers),
+            tuple(self.sexes[i] for i in numbers),
+        )
+
     def recall(self) -> float:
         """Unweighted average recall over the labels that occur."""
         return score(self.logits.argmax(1), self.true, self.logits.shape[1]).recall

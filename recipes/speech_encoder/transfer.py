@@ -1,7 +1,5 @@
 """What the speech encoder is worth on corpora it never saw: figures, calibration, abstention.
 
-    python -m recipes.speech_encoder.transfer runs/speech
-
 Reads the answers of the five runs that left a corpus out (`recipes.speech_encoder.training`). Each
 corpus is judged with a temperature, a neutral bias and a threshold that were fitted on the other
 four; the encoder that ships gets those of all five.
@@ -9,15 +7,12 @@ four; the encoder that ships gets those of all five.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import numpy as np
-import typer
-from rich.console import Console
 
 from edge_ser.constants import EMOTIONS
 from edge_ser.export.scoring.metrics import calibration_columns, calibration_figure
@@ -29,11 +24,8 @@ from edge_ser.export.scoring.people_draws import (
 from edge_ser.export.scoring.result import Interval
 from edge_ser.export.scoring.risk import risk_curve
 from edge_ser.export.scoring.transfer import TransferCalibration, fit_transfer
-from recipes.command_line import run
-from recipes.documents.markdown import table
-from recipes.documents.measured_section import write_section
 from recipes.speech_encoder.answers import Answers, joined, read_answers
-from recipes.speech_encoder.data import ACTED, CONDITIONS, CorpusName
+from recipes.speech_encoder.data import ACTED, CorpusName
 
 NEUTRAL: Final = EMOTIONS.index("neutral")
 RISK: Final = 0.35
@@ -45,7 +37,6 @@ NAMES: Final[Mapping[CorpusName, str]] = {
     "emovo": "EMOVO (Italian)",
     "nemo": "nEMO (Polish)",
 }
-SECTION: Final = "measured: corpora never seen"
 
 
 @dataclass(frozen=True)
@@ -100,12 +91,14 @@ class Transfer:
         left_out: every corpus, judged by a model and a fit that never saw it.
         read_named: share of ordinary read speech, of people who train nothing, that is answered and
             not neutral; mean over the same five.
+        by_sex: the same for the people of one sex, where it is known.
         shipped: the fit of all five, for the encoder that was trained on all.
         curve: coverage at risks, of the left-out corpora with the fits of the others.
     """
 
     left_out: Mapping[CorpusName, Judged]
     read_named: float
+    by_sex: Mapping[CorpusName, Mapping[str, Judged]]
     shipped: Fit
     curve: tuple[tuple[float, float, float], ...]
 
@@ -168,8 +161,15 @@ def transfer(runs: Path, risk: float = RISK) -> Transfer:
     fits = {c: fit([a for o, a in answers.items() if o != c], risk) for c in ACTED}
     judged = {c: judge(answers[c], fits[c]) for c in ACTED}
     read = [judge(read_answers(runs / c / "read-test.npz"), fits[c]).named for c in ACTED]
+    by_sex = {
+        c: {
+            sex: judge(answers[c].of(np.array(answers[c].sexes) == sex), fits[c])
+            for sex in sorted(set(answers[c].sexes) - {""})
+        }
+        for c in ACTED
+    }
     return Transfer(
-        judged, float(np.mean(read)), fit(list(answers.values()), risk), _curve(answers)
+        judged, float(np.mean(read)), by_sex, fit(list(answers.values()), risk), _curve(answers)
     )
 
 
@@ -197,105 +197,3 @@ def _curve(answers: Mapping[CorpusName, Answers]) -> tuple[tuple[float, float, f
 
 def _error(probabilities: np.ndarray, true: np.ndarray) -> float:
     return float(calibration_figure(calibration_columns(probabilities, true).sum(0)[None])[0])
-
-
-def markdown(runs: Path, found: Transfer) -> str:
-    """All tables: corpora never seen, abstention, people of corpora that train, disturbances."""
-    heads = (
-        *("corpus", "clips (people)", "chance", "recall [95 % over people]", "as it is"),
-        *("ECE", "before", "answered", "right of these"),
-    )
-    rows = [_row(NAMES[c], j) for c, j in found.left_out.items()]
-    each = list(found.left_out.values())
-    rows.append(
-        (
-            "mean of the five",
-            "",
-            "",
-            f"**{np.mean([j.recall.value for j in each]):.3f}** "
-            f"± {np.std([j.recall.value for j in each]):.3f}",
-            f"{np.mean([j.plain for j in each]):.3f}",
-            f"{np.mean([j.error for j in each]):.3f}",
-            f"{np.mean([j.error_before for j in each]):.3f}",
-            f"{np.mean([j.answered for j in each]):.0%}",
-            f"{np.nanmean([j.right for j in each]):.0%}",
-        )
-    )
-    home = {
-        "RAVDESS, test actors": "ravdess-test",
-        "CREMA-D, test actors": "cremad-test",
-        **{f"RAVDESS, {c}": f"ravdess-test {c}" for c in CONDITIONS},
-    }
-    at_home = [
-        _row(name, judge(read_answers(runs / "all" / f"{part}.npz"), found.shipped))
-        for name, part in home.items()
-    ]
-    read = judge(read_answers(runs / "all" / "read-test.npz"), found.shipped)
-    lines = [
-        "Left out of training, choice and calibration, one at a time:",
-        "",
-        *table(heads, rows),
-        "",
-        f"Of ordinary read speech (LibriSpeech, {read.people} readers who never trained) "
-        f"{found.read_named:.1%} is given an emotion (answered and not neutral), mean of the five; "
-        f"{read.named:.1%} by the encoder that ships.",
-        "",
-        "Abstention, thresholds from the other four corpora:",
-        "",
-        *table(
-            ("risk asked for", "answered", "wrong of these"),
-            [(f"{a:.0%}", f"{b:.0%}", f"{c:.0%}") for a, b, c in found.curve],
-        ),
-        "",
-        "The encoder that ships, on people of corpora that it was trained on (others of them):",
-        "",
-        *table(heads, at_home),
-    ]
-    return "\n".join(lines)
-
-
-def _row(name: str, judged: Judged) -> tuple[str, ...]:
-    recall = judged.recall
-    return (
-        name,
-        f"{judged.clips} ({judged.people})",
-        f"{1 / judged.labels:.3f}",
-        f"{recall.value:.3f} [{recall.low:.3f}, {recall.high:.3f}]",
-        f"{judged.plain:.3f}",
-        f"{judged.error:.3f}",
-        f"{judged.error_before:.3f}",
-        f"{judged.answered:.0%}",
-        f"{judged.right:.0%}",
-    )
-
-
-def command(
-    runs: Annotated[Path, typer.Argument(help="Folder of the runs.")],
-    write: Annotated[
-        Path | None, typer.Option(help="Document whose measured block is replaced.")
-    ] = None,
-) -> None:
-    """Say what the speech encoder is worth on corpora it never saw.
-
-    A complete command: python -m recipes.speech_encoder.transfer runs/speech
-    """
-    found = transfer(runs)
-    text = markdown(runs, found)
-    if write is not None:
-        write_section(write, SECTION, text)
-    shipped = found.shipped
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(text)
-    console.print(
-        f"ships: temperature {shipped.calibration.temperature:.3f}, neutral "
-        f"{shipped.calibration.neutral_bias:+.3f}, threshold {shipped.threshold:.3f}"
-    )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; gives the exit code."""
-    return run(command, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
