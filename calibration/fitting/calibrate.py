@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from edge_ser.bundles.fields import HIGHEST_TEMPERATURE, LARGEST_BIAS, LOWEST_TEMPERATURE
 from edge_ser.bundles.loading import Bundle
 from edge_ser.bundles.schema import SUBSETS, SubsetCalibration, next_version
 from edge_ser.calibration.fitting.result import (
@@ -191,9 +192,13 @@ def refined(
     bias = np.asarray(old.bias or [0.0] * logits.shape[1]) if with_bias else 0.0
     fitted = fit_calibration(logits / old.temperature + bias, true, people, with_bias=with_bias)
     moved = bias / fitted.temperature + np.asarray(fitted.bias or 0.0)
+    temperature = np.clip(
+        old.temperature * fitted.temperature, LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE
+    )
+    biases = np.clip(moved - moved.mean(), -LARGEST_BIAS, LARGEST_BIAS)
     return SubsetCalibration(
-        temperature=old.temperature * fitted.temperature,
-        bias=tuple(map(float, moved - moved.mean())) if np.any(moved) else (),
+        temperature=float(temperature),
+        bias=tuple(map(float, biases)) if np.any(moved) else (),
     )
 
 

@@ -10,10 +10,23 @@ import math
 import re
 from collections.abc import Iterable
 from itertools import combinations, pairwise
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from edge_ser.bundles.fields import (
+    HIGHEST_TEMPERATURE,
+    LARGEST_BIAS,
+    LOWEST_TEMPERATURE,
+    Column,
+    Deviation,
+    Figure,
+    Label,
+    Line,
+    Prose,
+    Share,
+    Statistic,
+)
 from edge_ser.constants import MODALITIES, SAMPLE_RATE, Modality
 from edge_ser.errors import ConfigError
 
@@ -36,20 +49,20 @@ SUBSETS: Final[tuple[str, ...]] = tuple(
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TensorSpec(_Strict):
     """One input or output of a graph. A text dimension is dynamic and named."""
 
     dtype: Literal["float32", "float16", "int64", "int32", "uint8"]
-    shape: tuple[int | str, ...]
+    shape: tuple[Annotated[int, Field(ge=0, lt=2**31)] | Line, ...]
 
 
 class FileEntry(_Strict):
     """A file of the bundle, relative to its folder, with its SHA-256."""
 
-    file: str
+    file: Line
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
     @field_validator("file")
@@ -64,11 +77,11 @@ class FileEntry(_Strict):
 class GraphEntry(FileEntry):
     """An ONNX graph with the tensors that it takes and gives, in the graph's order."""
 
-    inputs: dict[str, TensorSpec]
-    outputs: dict[str, TensorSpec]
+    inputs: dict[Line, TensorSpec]
+    outputs: dict[Line, TensorSpec]
     precision: Literal["fp32", "fp16", "int8", "mixed"] = "fp32"
-    source: str = ""
-    licence: str = ""
+    source: Line = ""
+    licence: Line = ""
 
 
 class AudioFrontendConfig(_Strict):
@@ -80,24 +93,30 @@ class AudioFrontendConfig(_Strict):
     log_mel: dict[str, Any]
     mfcc: dict[str, Any]
     pitch: dict[str, Any]
-    minimum_seconds: float = Field(default=0.25, gt=0)
-    maximum_seconds: float = Field(default=10.0, gt=0, le=30.0)
-    silence_dbfs: float = Field(default=-60.0, lt=0)
+    minimum_seconds: float = Field(default=0.25, ge=0.025, le=30)
+    maximum_seconds: float = Field(default=10.0, ge=0.1, le=30)
+    silence_dbfs: float = Field(default=-60.0, ge=-120, lt=0)
     """Sound whose loudest 100 ms stay below this level is silence: the modality is absent."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AudioFrontendConfig:
+        if self.minimum_seconds > self.maximum_seconds:
+            raise ValueError("minimum_seconds is more than maximum_seconds")
+        return self
 
 
 class TextFrontendConfig(_Strict):
     """Words to token ids."""
 
     maximum_tokens: int = Field(default=128, ge=8, le=512)
-    languages: tuple[str, ...] = ()
+    languages: tuple[Line, ...] = ()
     """Languages that the encoder knows, ISO 639-1 codes; empty: words of any language are taken."""
 
 
 class VideoFrontendConfig(_Strict):
     """Pictures to face tensors."""
 
-    frames_per_second: float = Field(default=5.0, gt=0, le=60)
+    frames_per_second: float = Field(default=5.0, ge=0.1, le=60)
     """Pictures a second that are looked at."""
     face_size: int = Field(default=112, ge=32, le=512)
     face_margin: float = Field(default=0.25, ge=0, le=1)
@@ -105,7 +124,7 @@ class VideoFrontendConfig(_Strict):
     grey: bool = False
     """Whether the crop is made grey (three equal channels) before it is encoded."""
     minimum_detection_score: float = Field(default=0.5, gt=0, lt=1)
-    minimum_face_pixels: int = Field(default=24, ge=8)
+    minimum_face_pixels: int = Field(default=24, ge=8, le=1024)
     black_level: float = Field(default=8.0, ge=0, le=255)
     """A picture whose mean luminance is below this is black: it says nothing."""
 
@@ -125,21 +144,19 @@ _UNREACHABLE: Final = math.nextafter(1.0, 2.0)
 class SubsetCalibration(_Strict):
     """Calibration of the decisions that are made from one subset of modalities."""
 
-    temperature: float = Field(default=1.0, gt=0)
-    bias: tuple[float, ...] = ()
+    temperature: float = Field(default=1.0, ge=LOWEST_TEMPERATURE, le=HIGHEST_TEMPERATURE)
+    bias: tuple[Annotated[float, Field(ge=-LARGEST_BIAS, le=LARGEST_BIAS)], ...] = ()
     """Added to the logits of the labels after they were divided by the temperature; none if empty.
     It makes labels as frequent in the answers as they are where the bundle is used."""
     minimum_confidence: float = Field(default=0.0, ge=0, le=1)
     """Below this probability of the likeliest label the decision abstains."""
-    risks: tuple[tuple[float, float], ...] = ()
+    risks: tuple[tuple[Annotated[float, Field(gt=0, lt=1)], Share], ...] = ()
     """(risk, confidence): of the answers from this confidence on at most this share was wrong where
     it was measured. Risks rise, confidences fall; what a caller's own risk is looked up in."""
 
     @field_validator("risks")
     @classmethod
     def _ordered(cls, value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-        if not all(0 < risk < 1 and 0 <= confidence <= 1 for risk, confidence in value):
-            raise ValueError("a risk or its confidence does not lie between 0 and 1")
         for (low, surer), (high, less_sure) in pairwise(value):
             if low >= high or surer < less_sure:
                 raise ValueError("risks must rise and their confidences fall")
@@ -166,13 +183,6 @@ class SubsetCalibration(_Strict):
         kept = [confidence for stated, confidence in self.risks if stated <= risk + 1e-9]
         return self.model_copy(update={"minimum_confidence": kept[-1] if kept else _UNREACHABLE})
 
-    @field_validator("bias")
-    @classmethod
-    def _finite(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if not all(math.isfinite(x) for x in value):
-            raise ValueError("a bias is not finite")
-        return value
-
 
 class SpeakerAdaptation(_Strict):
     """How the tokens of the sound are moved by the statistics of a person who enrolled.
@@ -182,77 +192,73 @@ class SpeakerAdaptation(_Strict):
 
     enrol_with: Literal["neutral", "any"]
     """What a person should say to enrol: `mean` and `deviation` are of the same kind of speech."""
-    columns: tuple[int, ...] = Field(min_length=1)
+    columns: tuple[Column, ...] = Field(min_length=1)
     """Columns of the audio tokens that are moved, in rising order."""
-    mean: tuple[float, ...]
+    mean: tuple[Statistic, ...]
     """Of what training people said, for each of the columns."""
-    deviation: tuple[float, ...]
+    deviation: tuple[Deviation, ...]
     scale: bool = True
     """Whether the spread is adapted too, not only the mean."""
     prior_count: float = Field(ge=0, le=1e6)
     """Tokens of a person at which person and population weigh the same."""
     prior_weight: float = Field(gt=0, le=1)
     """What the population's deviation keeps however much is heard of a person."""
-    people: int = Field(ge=2)
+    people: int = Field(ge=2, le=10**9)
     """Training people behind `mean` and `deviation`."""
 
     @model_validator(mode="after")
     def _fits(self) -> SpeakerAdaptation:
-        if list(self.columns) != sorted(set(self.columns)) or self.columns[0] < 0:
-            raise ValueError("the columns must rise and not be negative")
+        if list(self.columns) != sorted(set(self.columns)):
+            raise ValueError("the columns must rise")
         for name, values in (("mean", self.mean), ("deviation", self.deviation)):
             if len(values) != len(self.columns):
                 raise ValueError(f"{name} must have one value for each of the columns")
-            if not all(math.isfinite(value) for value in values):
-                raise ValueError(f"{name} holds a value that is not finite")
-        if min(self.deviation) < 0:
-            raise ValueError("a deviation is negative")
         return self
 
 
 class Score(_Strict):
     """One measured figure with what is needed to judge it."""
 
-    task: str
-    metric: str
-    value: float
-    spread: float | None = None
-    chance: float
-    protocol: str
-    precision: str = "fp32"
+    task: Line
+    metric: Line
+    value: Figure
+    spread: Figure | None = None
+    chance: Figure
+    protocol: Line
+    precision: Line = "fp32"
 
 
 class Training(_Strict):
     """What the model was trained on, and by which command."""
 
-    data: list[str]
+    data: list[Line]
     pairing: Literal["paired", "label-paired", "none"]
-    held_out: str
-    command: str
-    seed: int
+    held_out: Line
+    command: Line
+    seed: int = Field(ge=0, lt=2**64)
 
 
 class BundleManifest(_Strict):
     """The content of `bundle.json`."""
 
     schema_version: Literal[1]
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
-    labels: tuple[str, ...] = Field(min_length=2)
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    version: str = Field(pattern=r"^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$")
+    labels: tuple[Label, ...] = Field(min_length=2, max_length=1000)
     sample_rate: Literal[16000] = SAMPLE_RATE
     frontend: FrontendConfig
     graphs: dict[GraphName, GraphEntry]
     tokenizer: FileEntry
-    documents: dict[str, FileEntry] = Field(default_factory=dict)
+    documents: dict[Line, FileEntry] = Field(default_factory=dict)
     calibration: dict[str, SubsetCalibration]
     adaptation: SpeakerAdaptation | None = None
     """How a person's own statistics are used; None: the bundle cannot enrol anybody."""
     training: Training
-    splits: dict[str, list[str]] = Field(default_factory=dict)
+    splits: dict[Line, list[Line]] = Field(default_factory=dict)
     scores: list[Score] = Field(default_factory=list)
-    licence: str
-    intended_use: str
-    not_for: str
+    licence: Line
+    intended_use: Prose
+    not_for: Prose
 
     def __repr__(self) -> str:
         return f"<BundleManifest {self.name} {self.version}: {', '.join(self.labels)}>"

@@ -6,10 +6,11 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from edge_ser.bundles.fields import Column, Deviation, Statistic
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import ConfigError
 from edge_ser.files import address_advice, is_there, write_atomically
@@ -22,23 +23,23 @@ if TYPE_CHECKING:
 PROFILE_VERSION: Final = 1
 _LARGEST_FILE: Final = 4 * 1024 * 1024
 _KIND: Final = "edge-ser speaker profile"
+_MOST_HEARD: Final = 2**45
+"""Samples or tokens; nobody lives for so many."""
 
-_Finite = Annotated[float, Field(allow_inf_nan=False)]
 
-
-class _Document(BaseModel):
+class Document(BaseModel):
     """The content of a profile's file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["edge-ser speaker profile"]
     version: Literal[1]
     acoustic_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    columns: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
-    samples: int = Field(ge=0)
-    tokens: int = Field(ge=0)
-    mean: tuple[_Finite, ...]
-    deviation: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...]
+    columns: tuple[Column, ...] = Field(min_length=1)
+    samples: int = Field(ge=0, lt=_MOST_HEARD)
+    tokens: int = Field(ge=0, lt=_MOST_HEARD)
+    mean: tuple[Statistic, ...]
+    deviation: tuple[Deviation, ...]
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def adaptation_of(bundle: Bundle) -> SpeakerAdaptation:
     return adaptation
 
 
-def _read(path: Path) -> _Document:
+def _read(path: Path) -> Document:
     if advice := address_advice(path):
         raise ConfigError(advice)
     try:
@@ -205,7 +206,7 @@ def _read(path: Path) -> _Document:
             "wrote, or enrol first (`edge-ser live --enroll 15 --profile FILE`)"
         ) from error
     try:
-        document = _Document.model_validate_json(raw)
+        document = Document.model_validate_json(raw)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "file"

@@ -114,9 +114,9 @@ def test_columns_without_spread_are_not_blown_up() -> None:
     [
         ({"columns": (2, 0)}, "rise"),
         ({"columns": (0, 0)}, "rise"),
-        ({"columns": (-1, 0)}, "negative"),
+        ({"columns": (-1, 0)}, "greater than or equal to 0"),
         ({"mean": (1.0,)}, "one value for each"),
-        ({"deviation": (1.0, -1.0)}, "negative"),
+        ({"deviation": (1.0, -1.0)}, "greater than or equal to 0"),
         ({"mean": (float("nan"), 1.0)}, "finite"),
         ({"prior_weight": 0.0}, "greater than 0"),
         ({"people": 1}, "greater than or equal to 2"),

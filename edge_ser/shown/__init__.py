@@ -1,0 +1,1 @@
+"""What strangers wrote (labels, names of files, transcripts) on its way to a person's eyes."""
