@@ -7,6 +7,9 @@
 Exit codes: 0 everything passed, 1 something failed (the report says what), 2 a mistake that you can
 mend, 3 no CUDA device was found and nothing was run.
 
+Whatever fails, the report holds the rest: it is written after the tests and again after the times,
+and an error that nobody expected stands in it with its traceback.
+
 The report names the device, the releases, every test with its outcome and the times of the default
 bundle. It holds no name of the machine or its user, and no path outside the repository.
 """
@@ -19,19 +22,24 @@ import platform
 import subprocess
 import sys
 import tempfile
+import traceback
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from edge_ser import __version__
-from edge_ser.errors import EdgeSerError
+from edge_ser.bundles.loading import Bundle, load_bundle
+from edge_ser.errors import EdgeSerError, EngineError
 from edge_ser.files import write_atomically
 from edge_ser.machine.inspection import cuda_device_count, inspect_machine
 from recipes.documents.markdown import table
+
+if TYPE_CHECKING:
+    from edge_ser.export.variants.variant import Variant
 
 EXIT_FAILED: Final = 1
 EXIT_USER_ERROR: Final = 2
@@ -84,6 +92,54 @@ class Measured:
         return (self.variant, self.part, largest, *times)
 
 
+_Value = TypeVar("_Value")
+
+
+@dataclass
+class Report:
+    """What is known so far; each part is tried, and one that fails leaves the others.
+
+    Attributes:
+        machine: what the figures depend on, as pairs of a name and a value.
+        doctor: what `edge-ser doctor` finds: part, state, what.
+        outcomes: of the tests.
+        said: by pytest.
+        figures: of the default bundle.
+        problems: what could not be run, with its reason.
+        failures: tracebacks of errors that nobody expected, by the part that they ended.
+    """
+
+    machine: list[tuple[str, str]] = field(default_factory=list)
+    doctor: list[tuple[str, str, str]] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    said: str = ""
+    figures: list[Measured] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def attempt(self, part: str, work: Callable[[], _Value], otherwise: _Value) -> _Value:
+        """Do a part of the check; whatever it raises goes into the report."""
+        try:
+            return work()
+        except EdgeSerError as error:
+            self.problems.append(f"{part}: {error}")
+        except Exception:  # a driver, a wheel or a mistake of ours: the other parts matter as much
+            self.failures[part] = traceback.format_exc()
+        return otherwise
+
+    @property
+    def passed(self) -> bool:
+        """Whether there were tests, each passed, and no part ended in an error."""
+        good = bool(self.outcomes) and all(o.state == "passed" for o in self.outcomes)
+        return good and not self.failures
+
+
+def marked_files(tests: Path) -> list[Path]:
+    """The test files that hold a test marked `gpu`: the others may need what is not installed."""
+    files = sorted(tests.rglob("test_*.py"))
+    return [f for f in files if "mark.gpu" in f.read_text("utf-8")]
+
+
 def run_tests(tests: Path) -> tuple[list[Outcome], str]:
     """Run every test marked `gpu` in a process of its own.
 
@@ -97,7 +153,8 @@ def run_tests(tests: Path) -> tuple[list[Outcome], str]:
         results = Path(folder) / "results.xml"
         done = subprocess.run(  # noqa: S603 - the interpreter that runs this
             [
-                *(sys.executable, "-m", "pytest", str(tests), "-m", "gpu", "-q", "--tb=short"),
+                *(sys.executable, "-m", "pytest", *map(str, marked_files(tests)), "-m", "gpu"),
+                *("-q", "--tb=short", "--continue-on-collection-errors"),
                 *("-p", "no:cacheprovider", f"--junitxml={results}"),
             ],
             cwd=tests.parent,
@@ -122,43 +179,44 @@ def _outcomes(results: Path) -> Iterator[Outcome]:
         yield Outcome(name, state, float(case.get("time", 0.0)), words)
 
 
-def measure_default_bundle(rounds: int) -> tuple[list[Measured], list[str]]:
+def measure_default_bundle(report: Report, rounds: int) -> None:
     """Build the default bundle's engines with every installed TensorRT, run and time them.
 
     The reference is ONNX Runtime's CPU in fp32.
 
-    Returns:
-        figures, and what could not be run with its reason.
+    Args:
+        report: gets the figures, and what could not be run.
+        rounds: how often times are taken.
     """
-    from edge_ser.bundles.loading import load_bundle
-    from edge_ser.export.comparison.compare import compare
     from edge_ser.export.variants.variant import Variant
 
     bundle = load_bundle()
-    figures: list[Measured] = []
-    problems: list[str] = []
     for backend in ("tensorrt", "tensorrt-rtx", "onnxruntime:cuda"):
         for precision in PRECISIONS:
-            variants = [Variant("onnxruntime", "fp32"), Variant(backend, precision)]
-            try:
-                reference, report = compare(bundle, variants, [], rounds=rounds)
-            except EdgeSerError as error:
-                problems.append(f"{variants[1]}: {error}")
-                continue
-            if report.not_run is not None:
-                problems.append(f"{variants[1]}: {report.not_run}")
-                continue
-            for graph, row in report.graphs.items():
-                t = row.times
-                figures.append(
-                    Measured(str(report.variant), graph, row.largest, t.p50, t.p95, t.p99)
-                )
-            for one in (report, reference):
-                for about, times in (("clip decision", one.pipeline), ("live decision", one.live)):
-                    if times is not None:
-                        row_of = (times.p50, times.p95, times.p99)
-                        figures.append(Measured(str(one.variant), about, None, *row_of))
-    return figures, problems
+            variant = Variant(backend, precision)
+            figures = report.attempt(
+                str(variant), lambda v=variant: _measured(bundle, v, rounds), []
+            )
+            report.figures += figures
+
+
+def _measured(bundle: Bundle, variant: Variant, rounds: int) -> list[Measured]:
+    from edge_ser.export.comparison.compare import compare
+    from edge_ser.export.variants.variant import Variant
+
+    reference, found = compare(bundle, [Variant("onnxruntime", "fp32"), variant], [], rounds=rounds)
+    if found.not_run is not None:
+        raise EngineError(found.not_run)
+    figures = []
+    for graph, row in found.graphs.items():
+        t = row.times
+        figures.append(Measured(str(variant), graph, row.largest, t.p50, t.p95, t.p99))
+    for one in (found, reference):
+        for about, times in (("clip decision", one.pipeline), ("live decision", one.live)):
+            if times is not None:
+                row_of = (times.p50, times.p95, times.p99)
+                figures.append(Measured(str(one.variant), about, None, *row_of))
+    return figures
 
 
 def describe_machine() -> list[tuple[str, str]]:
@@ -202,27 +260,18 @@ def _driver_version() -> str:
     return "none"
 
 
-def write_report(
-    output: Path,
-    outcomes: Sequence[Outcome],
-    said: str,
-    figures: Sequence[Measured],
-    problems: Sequence[str],
-    private: Sequence[Path],
-) -> None:
+def write_report(output: Path, report: Report, private: Sequence[Path]) -> None:
     """Write everything as one Markdown file.
 
     Args:
         output: the file.
-        outcomes: of the tests.
-        said: by pytest.
-        figures: of the default bundle.
-        problems: what could not be run.
+        report: what is known so far.
         private: folders whose paths are replaced by ``...``.
 
     Raises:
         ConfigError: the file cannot be written.
     """
+    outcomes = report.outcomes
     count = {s: sum(o.state == s for o in outcomes) for s in ("passed", "failed", "error")}
     lines = [
         "# edge-ser on a GPU",
@@ -231,11 +280,11 @@ def write_report(
         + ", ".join(f"{n} {s}" for s, n in count.items())
         + f", of {len(outcomes)}.",
         "",
-        *table(("what", "value"), describe_machine()),
+        *table(("what", "value"), report.machine),
         "",
         "## Doctor",
         "",
-        *table(("part", "state", "what"), [(f.part, f.state, f.detail) for f in inspect_machine()]),
+        *table(("part", "state", "what"), report.doctor),
         "",
         "## Tests",
         "",
@@ -250,23 +299,24 @@ def write_report(
         "",
         *table(
             ("backend and precision", "graph", "largest difference", "p50", "p95", "p99"),
-            [m.cells() for m in figures],
+            [m.cells() for m in report.figures],
         ),
         "",
-        *(f"- not run: {problem}" for problem in problems),
-        "",
-        "## What pytest printed",
-        "",
-        "```",
-        said.rstrip().replace("```", "'''"),
-        "```",
+        *(f"- not run: {problem}" for problem in report.problems),
         "",
     ]
+    for part, trace in report.failures.items():
+        lines += _quoted(f"{part} failed in a way that nobody expected", trace)
+    lines += _quoted("What pytest printed", report.said)
     text = "\n".join(lines)
     for folder in sorted(map(str, private), key=len, reverse=True):
         if len(folder) > 1:
             text = text.replace(folder, "...")
     write_atomically(output, text.encode())
+
+
+def _quoted(title: str, text: str) -> list[str]:
+    return [f"## {title}", "", "```", text.rstrip().replace("```", "'''"), "```", ""]
 
 
 def main(tests: Path, arguments: Sequence[str] | None = None) -> int:
@@ -289,25 +339,33 @@ def main(tests: Path, arguments: Sequence[str] | None = None) -> int:
             "no report was written; edge-ser doctor lists what this machine has\n"
         )
         return EXIT_NO_DEVICE
+    report = Report()
+    private = (tests.parent.resolve(), Path.home(), Path(sys.prefix))
     try:
         if not options.output.absolute().parent.is_dir():
             raise EdgeSerError(f"{options.output}: there is no such folder; make it first")
-        outcomes, said = run_tests(tests)
-        figures: list[Measured] = []
-        problems = ["times: left out with --tests-only"]
-        if not options.tests_only:
-            figures, problems = measure_default_bundle(options.rounds)
-        private = (tests.parent.resolve(), Path.home(), Path(sys.prefix))
-        write_report(options.output, outcomes, said, figures, problems, private)
+        report.machine = report.attempt("the machine", describe_machine, [])
+        report.doctor = report.attempt(
+            "doctor", lambda: [(f.part, f.state, f.detail) for f in inspect_machine()], []
+        )
+        report.outcomes, report.said = report.attempt("tests", lambda: run_tests(tests), ([], ""))
+        # A driver that kills the process while times are taken must not take the tests with it.
+        write_report(options.output, report, private)
+        if options.tests_only:
+            report.problems.append("times: left out with --tests-only")
+        else:
+            report.attempt("times", lambda: measure_default_bundle(report, options.rounds), None)
+        write_report(options.output, report, private)
     except EdgeSerError as error:
         sys.stderr.write(f"gpu_check: {error}\n")
         return EXIT_USER_ERROR
-    bad = [o.name for o in outcomes if o.state != "passed"]
+    good = sum(o.state == "passed" for o in report.outcomes)
+    failed = f"; {', '.join(report.failures)} failed" if report.failures else ""
     sys.stdout.write(
-        f"{options.output}: {len(outcomes) - len(bad)} of {len(outcomes)} GPU tests passed; "
+        f"{options.output}: {good} of {len(report.outcomes)} GPU tests passed{failed}; "
         "please send this file back\n"
     )
-    return EXIT_FAILED if bad or not outcomes else 0
+    return 0 if report.passed else EXIT_FAILED
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ from edge_ser.runtime.tensorrt.build import (
     HARDWARE_COMPATIBLE,
     build_engine,
     check_target,
+    compute_capabilities,
     engine_key,
+    runs_on,
 )
 from edge_ser.runtime.tensorrt.cuda_layer import load_cuda
 from edge_ser.runtime.tensorrt.session import TensorRtSession
@@ -70,7 +72,8 @@ def build_targets(
     a wish and without a GPU it builds for all from Ampere on.
 
     Raises:
-        ConfigError: a target is unknown, or full TensorRT cannot build for it here.
+        ConfigError: a target is unknown, full TensorRT cannot build for it here, or nothing was
+            wished for and the GPU here is none that TensorRT for RTX knows.
     """
     targets = [check_target(api, target) for target in wanted]
     if backend == "tensorrt":
@@ -81,8 +84,18 @@ def build_targets(
                     f"for {target}; build on the device itself, or with "
                     f"--target {HARDWARE_COMPATIBLE}"
                 )
-    default = HARDWARE_COMPATIBLE if capability is None else check_target(api, capability)
-    return list(dict.fromkeys(targets)) or [default]
+    if targets:
+        return list(dict.fromkeys(targets))
+    if capability is None:
+        return [HARDWARE_COMPATIBLE]
+    if not runs_on(api, capability):
+        raise ConfigError(
+            f"{api.name} does not know the GPU of this machine, {capability}: its engines run on "
+            f"{', '.join(compute_capabilities(api))}. Name the GPU they are for with --target "
+            f"({HARDWARE_COMPATIBLE} for all of these from Ampere on); here, use the backend "
+            "tensorrt or onnxruntime:cuda"
+        )
+    return [capability]
 
 
 def build_engines(
@@ -172,7 +185,9 @@ def _time(
     target: str,
     capability: str | None,
 ) -> float | None:
-    if capability is None or target not in (capability, HARDWARE_COMPATIBLE):
+    if capability is None or not runs_on(api, capability):
+        return None
+    if target not in (capability, HARDWARE_COMPATIBLE):
         return None
     entry = bundle.manifest.graphs[name]
     with temporary_folder() as folder:

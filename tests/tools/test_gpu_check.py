@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from edge_ser.errors import EngineError
 from edge_ser.machine.inspection import cuda_device_count
 from tools import gpu_check
-from tools.gpu_check import Measured, Outcome, main
+from tools.gpu_check import Measured, Outcome, Report, main
 
 TESTS = """
 import pytest
@@ -64,12 +66,96 @@ def test_figures_and_reasons_are_written(
     monkeypatch.setattr(gpu_check, "run_tests", lambda _: ([passed], "1 passed"))
     row = Measured("tensorrt fp16", "face", 0.002, 1.0, 2.0, 3.0)
     reason = "tensorrt-rtx fp16: it is not installed"
-    monkeypatch.setattr(gpu_check, "measure_default_bundle", lambda _: ([row], [reason]))
+
+    def measure(report: Report, rounds: int) -> None:
+        assert rounds == 50
+        report.figures.append(row)
+        report.problems.append(reason)
+
+    monkeypatch.setattr(gpu_check, "measure_default_bundle", measure)
     report = tmp_path / "report.md"
     assert main(tests, ["--output", str(report)]) == 0
     text = report.read_text()
     assert "| tensorrt fp16 | face | 0.002 | 1.000 | 2.000 | 3.000 |" in text
     assert f"- not run: {reason}" in text
+
+
+def test_an_unexpected_error_in_one_part_costs_that_part_alone(
+    tests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _with_a_device(monkeypatch)
+    tried = []
+
+    def measured(_: object, variant: object, __: int) -> list[Measured]:
+        tried.append(str(variant))
+        if str(variant) == "tensorrt fp16":
+            raise ValueError(f"cuInit gave {tests.parent}")
+        if str(variant) == "tensorrt-rtx fp16":
+            raise EngineError("it is not installed")
+        return [Measured(str(variant), "face", 0.002, 1.0, 2.0, 3.0)]
+
+    monkeypatch.setattr(gpu_check, "_measured", measured)
+    monkeypatch.setattr(gpu_check, "inspect_machine", lambda: 1 / 0)
+    (tests / "test_torn.py").write_text("import pytest, no_such_module\npytest.mark.gpu\n")
+    report = tmp_path / "report.md"
+    assert main(tests, ["--output", str(report)]) == gpu_check.EXIT_FAILED
+    assert "2 of 5 GPU tests passed; doctor, tensorrt fp16 failed" in capsys.readouterr().out
+    text = report.read_text()
+    assert "test_that_runs | passed |" in text
+    assert "No module named 'no_such_module'" in text
+    assert "ValueError: cuInit gave ..." in text
+    assert "ZeroDivisionError" in text
+    assert "- not run: tensorrt-rtx fp16: it is not installed" in text
+    assert len(tried) == 9
+    assert "| onnxruntime:cuda int8 | face |" in text
+
+
+def test_what_ends_the_process_leaves_a_report_of_the_tests(
+    tests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_a_device(monkeypatch)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gpu_check, "measure_default_bundle", killed)
+    report = tmp_path / "report.md"
+    with pytest.raises(KeyboardInterrupt):
+        main(tests, ["--output", str(report)])
+    assert "test_that_runs | passed |" in report.read_text()
+
+
+WITHOUT = """
+import importlib.machinery
+left_out = {
+    "jinja2", "kaldi_native_fbank", "librosa", "lightning", "matplotlib", "moonshine_voice",
+    "onnxscript", "parselmouth", "ray", "safetensors", "soxr", "torch", "transformers", "yaml",
+}
+find = importlib.machinery.PathFinder.find_spec
+importlib.machinery.PathFinder.find_spec = lambda name, *rest: (
+    None if name.split(".")[0] in left_out else find(name, *rest)
+)
+"""
+"""A plug-in for pytest that hides what docs/jetson.md does not install."""
+
+
+def test_the_install_of_the_documents_collects_every_test_of_a_gpu(
+    repository: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "without.py").write_text(WITHOUT)
+    files = gpu_check.marked_files(repository / "tests")
+    names = {"test_cuda_gpu.py", "test_onnxruntime_gpu.py", "test_tensorrt_gpu.py"}
+    assert names <= {file.name for file in files}
+    collect = ("-p", "without", "--collect-only", "-q", "-p", "no:cacheprovider")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *collect, *files],
+        cwd=repository,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_report_that_cannot_be_written_is_a_users_error(

@@ -81,6 +81,11 @@ def check_target(api: TensorRt, target: str) -> str:
     )
 
 
+def runs_on(api: TensorRt, capability: str) -> bool:
+    """Whether engines of this TensorRT run on such a GPU: TensorRT for RTX leaves some out."""
+    return api.backend == "tensorrt" or capability in compute_capabilities(api)
+
+
 def compute_capabilities(api: TensorRt) -> list[str]:
     """The GPUs that TensorRT for RTX can build for without having one."""
     members = vars(api.module.ComputeCapability)

@@ -76,13 +76,18 @@ class TensorRtSession:
                 or raise.
 
         Raises:
-            EngineError: there is no such device; the cache holds no engine for it and none shall
-                be built; the engine is damaged (its hash is checked before TensorRT sees it) or
-                does not load; it differs from the manifest.
+            EngineError: there is no such device, or this TensorRT does not run on it; the cache
+                holds no engine for it and none shall be built; the engine is damaged (its hash is
+                checked before TensorRT sees it) or does not load; it differs from the manifest.
         """
         self._cuda = load_cuda() if cuda is None else cuda
         # A TensorRT runtime that is made without a device can crash the process.
         capability = require_device(self._cuda, device)
+        if not tensorrt_build.runs_on(api, capability):
+            raise EngineError(
+                f"{api.name} does not run on the GPU of this machine, {capability}; use the "
+                "backend tensorrt or onnxruntime:cuda"
+            )
         self._cuda.use(device)
         self._api = api
         self._path = path

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +234,28 @@ def test_targets() -> None:
         "hardware-compatible",
     ]
     assert build_targets("tensorrt-rtx", [], api, "sm120") == ["sm120"]
+
+
+def test_a_gpu_that_rtx_does_not_know_is_refused_only_where_it_is_the_target() -> None:
+    api = load_tensorrt("tensorrt-rtx")
+    wished = build_targets("tensorrt-rtx", ["hardware-compatible", "sm89"], api, "sm90")
+    assert wished == ["hardware-compatible", "sm89"]
+    with pytest.raises(ConfigError, match=r"GPU of this machine, sm90.*--target.*onnxruntime:cuda"):
+        build_targets("tensorrt-rtx", [], api, "sm90")
+
+
+def test_engines_for_other_gpus_are_built_and_not_run_beside_one_that_rtx_does_not_know(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    typed = typed_bundle(bundle, PrecisionOptions(target="tensorrt", fp16=True))
+    small = replace(typed, graphs={"face": typed.graphs["face"]})
+    api = load_tensorrt("tensorrt-rtx")
+    targets = build_targets("tensorrt-rtx", ["hardware-compatible"], api, "sm90")
+    (built,) = build_engines(
+        bundle, small, api, targets, cache=EngineCache(tmp_path), capability="sm90"
+    )
+    assert (built.target, built.milliseconds) == ("hardware-compatible", None)
+    assert built.size > 10_000
 
 
 def test_compare_shows_every_precision_and_what_could_not_run(folders: tuple[Path, Path]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -193,6 +194,17 @@ def test_an_engine_of_another_version_or_device_is_not_used(
         _session(affine_graph, other, cache, api=fake_api(other, version), on_missing="error")
     _session(affine_graph, other, cache, api=fake_api(other, version), on_missing="build")
     assert len(cache.entries()) == 2
+
+
+def test_a_gpu_that_this_tensorrt_does_not_know_is_said_before_any_engine_is_looked_for(
+    affine_graph: Path, cache: EngineCache
+) -> None:
+    hopper = FakeCuda(capabilities=("sm90",))
+    rtx = fake_api(hopper)
+    rtx.module.ComputeCapability = SimpleNamespace(SM86=1, SM120=2)
+    with pytest.raises(EngineError, match="does not run on the GPU of this machine, sm90"):
+        _session(affine_graph, hopper, cache, api=replace(rtx, backend="tensorrt-rtx"))
+    assert cache.entries() == []
 
 
 def test_an_engine_for_other_shapes_is_not_used(
