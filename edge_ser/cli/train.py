@@ -21,8 +21,10 @@ def train(
 ) -> None:
     """Train every fold of a configuration and score it on people it never saw.
 
-    A run that was stopped goes on. A complete command:
-    edge-ser train configs/my-run.yaml --data my-data
+    The configuration names one data set, or several corpora with weights, label maps and what they
+    lack; `split: corpora` leaves each of them out once. A run that was stopped goes on.
+
+    A complete command: edge-ser train configs/my-run.yaml --data my-data
     """
     require_training()
     from edge_ser.export.evaluation.tables import scores

@@ -61,6 +61,8 @@ class Item:
     split: str | None = None
     """The part that the publisher put the item into."""
     transcript: str | None = None
+    corpus: str | None = None
+    """Which of several corpora it is of, where several train together."""
 
     @property
     def label(self) -> str:

@@ -140,6 +140,34 @@ def leave_one_speaker_out(items: Sequence[Item], *, validation_speakers: int = 1
     )
 
 
+def leave_one_corpus_out(items: Sequence[Item], tested: Sequence[str]) -> list[Split]:
+    """As many folds as corpora that test; one person of each other of them is the validation part.
+
+    Args:
+        items: of several corpora.
+        tested: names of the corpora that are left out in turn.
+
+    Raises:
+        ConfigError: if an item names no speaker, or the other corpora have one person each.
+    """
+    _speakers(items)
+    people = {
+        name: sorted({item.speaker or "" for item in items if item.corpus == name})
+        for name in tested
+    }
+    return [
+        by_speakers(
+            items,
+            own,
+            [spoken[-1] for other, spoken in people.items() if other != name and len(spoken) > 1],
+            name=f"without-{name}",
+            protocol="leave one corpus out: corpora never seen, "
+            "selection on held-out people of the others",
+        )
+        for name, own in people.items()
+    ]
+
+
 def random_80_10_10(items: Sequence[Item], *, seed: int = 0) -> Split:
     """Draw 80, 10 and 10 % of every label, whoever speaks: people repeat over the parts.
 

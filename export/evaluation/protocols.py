@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from edge_ser.constants import MODALITIES, Modality
 from edge_ser.errors import ConfigError
+from edge_ser.export.data.corpora import JOINT
 from edge_ser.export.data.emodb import LETTERS
 from edge_ser.export.data.items import DataSet, Item, content_hash
 from edge_ser.export.data.leakage import Leaks
@@ -179,7 +180,8 @@ def seen_of(splits: Mapping[str, Sequence[str]]) -> dict[str, Seen]:
 
 def _of(name: str, seen: Mapping[str, Seen]) -> Seen | None:
     """What was seen of a data set; bundles call RAVDESS speech RAVDESS, too."""
-    return seen.get(name) or seen.get(name.split()[0])
+    joint = next((own for data, own in seen.items() if name in data.split(JOINT)), None)
+    return joint or seen.get(name.split()[0])
 
 
 def _known_label(item: Item, labels: Sequence[str]) -> Item:

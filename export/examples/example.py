@@ -27,6 +27,8 @@ class Example:
     own: Mapping[Modality, int]
     """Equal to `target` except where a modality shows something else, for instance neutral words
     beside an angry voice."""
+    allowed: npt.NDArray[np.bool_] | None = None
+    """bool [labels]: those that count in its loss; None for all."""
 
 
 def augment_tokens(

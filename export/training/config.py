@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from edge_ser.constants import Modality
 from edge_ser.errors import ConfigError
-from edge_ser.export.examples.audio_augmentation import AudioAugmentation
+from edge_ser.export.data.corpora import CORPUS_NAME, CorpusSource
 from edge_ser.export.examples.token_augmentation import TokenAugmentation, _Strict
 from edge_ser.export.models.config import FusionKind, HeadKind
+from edge_ser.export.training.speech.config import CorporaTraining, SpeechFinetuning
 
 DEFAULT_SPEECH_LAYERS: Final = (2,)
 """The layer of Whisper tiny that alone says most about emotion."""
@@ -63,37 +73,6 @@ class ModalityDropout(_Strict):
 
     keep_all: float = Field(default=0.3, ge=0, le=1)
     """Share of examples that keep everything; the others keep a random non-empty proper subset."""
-
-
-class SpeechFinetuning(_Strict):
-    """The speech encoder is trained further on raw sound, fold by fold, before the fusion is.
-
-    The layers that are trained are the data section's ``speech_layers`` and those below them. The
-    epoch is chosen on validation people. See `edge_ser.export.training.speech.finetuning`.
-    """
-
-    epochs: int = Field(default=8, ge=1)
-    batch_size: int = Field(default=16, ge=2)
-    learning_rate: float = Field(default=1e-4, gt=0)
-    """Peak for the last layer."""
-    head_learning_rate: float = Field(default=1e-3, gt=0)
-    """Peak for pooling and classifier, which start from noise."""
-    layer_decay: float = Field(default=0.7, gt=0, le=1)
-    """Each layer below learns this much slower."""
-    weight_decay: float = Field(default=0.02, ge=0)
-    warmup_share: float = Field(default=0.1, ge=0, lt=1)
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    longest_seconds: float = Field(default=4.0, gt=0.3, le=10)
-    """Longer clips are cut to a window of speech of this length, another one in every epoch."""
-    audio: AudioAugmentation = AudioAugmentation(gain_db=(-6.0, 3.0), speed=(0.9, 1.1))
-    """Noise, gain, speed, room, microphone."""
-    frequency_masks: int = Field(default=2, ge=0)
-    frequency_mask_bands: int = Field(default=12, ge=0, le=40)
-    time_masks: int = Field(default=2, ge=0)
-    time_mask_share: float = Field(default=0.1, ge=0, lt=1)
-    patience: int = Field(default=3, ge=1)
-    """Epochs without a better recall after which it ends."""
 
 
 class FaceWeights(_Strict):
@@ -161,23 +140,36 @@ class EmoDbData(_Strict):
 
 
 class ManifestData(_Strict):
-    """A user's own clips: a CSV or JSONL manifest, relative to the data folder.
+    """A user's own clips: a CSV or JSONL manifest, or several, relative to the data folder.
 
     Sound, words and faces are read by the runtime's front-ends and encoders. A clip may lack a
     modality: it is then absent, as it would be when the clip is recognised.
     """
 
     name: Literal["manifest"] = "manifest"
-    manifest: str
+    manifest: str | None = None
+    corpora: dict[Annotated[str, Field(pattern=CORPUS_NAME)], CorpusSource] = Field(
+        default_factory=dict
+    )
+    """Several manifests by name, instead of one: see `edge_ser.export.training.corpora`."""
     encoders: EncoderSources = EncoderSources()
     modalities: tuple[Modality, ...] = ("audio",)
     features: Literal["all", "prosody"] = "all"
     speech_layers: tuple[int, ...] = DEFAULT_SPEECH_LAYERS
     """For a section ``finetune``: without one, sound goes through the bundle's own encoder."""
-    split: Literal["publisher", "speakers", "random"] = "speakers"
+    split: Literal["publisher", "speakers", "random", "corpora"] = "speakers"
+    """`corpora`: each corpus that is not `open_labels` is left out once and tests."""
     folds: int = Field(default=5, ge=2)
     adaptation: Literal["none", "all-unlabelled"] = "none"
     augmented: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> ManifestData:
+        if (self.manifest is None) == (not self.corpora):
+            raise ValueError("name one manifest, or several corpora, each with its own")
+        if self.split == "corpora" and sum(not c.open_labels for c in self.corpora.values()) < 2:
+            raise ValueError("split: corpora needs two corpora that are not open_labels")
+        return self
 
 
 class SentenceData(_Strict):
@@ -228,11 +220,21 @@ class TrainingConfig(_Strict):
     optimisation: Optimisation = Optimisation()
     augmentation: TokenAugmentation = TokenAugmentation()
     modality_dropout: ModalityDropout = ModalityDropout()
-    finetune: SpeechFinetuning | None = None
-    """Train the speech encoder further before the fusion; None keeps the pretrained one."""
+    finetune: SerializeAsAny[SpeechFinetuning] | None = None
+    """Train the speech encoder further before the fusion; None keeps the pretrained one. On several
+    corpora it is a `CorporaTraining`."""
     seeds: tuple[int, ...] = (0,)
     """Models of a fold; their probabilities are averaged when there are several."""
     accept_leaks: bool = False
+
+    @field_validator("finetune", mode="wrap")
+    @classmethod
+    def _on_corpora(
+        cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        if isinstance(value, dict) and getattr(info.data.get("data"), "corpora", None):
+            return CorporaTraining.model_validate(value)
+        return validate(value)
 
     @model_validator(mode="after")
     def _fits(self) -> TrainingConfig:
@@ -246,10 +248,19 @@ class TrainingConfig(_Strict):
         layers = self.speech_layers
         if not layers or list(layers) != sorted(set(layers)) or layers[0] < 1:
             raise ValueError("speech_layers must be at least one layer, from 1, in rising order")
+        if self.corpora and self.optimisation.class_balance != 1:
+            raise ValueError("of several corpora labels are drawn alike: leave class_balance out")
+        if isinstance(self.finetune, CorporaTraining) != bool(self.finetune and self.corpora):
+            raise ValueError("finetune on several corpora needs data.corpora, and they need it")
         own = isinstance(self.data, ManifestData) and self.finetune is None
         if layers != DEFAULT_SPEECH_LAYERS and (own or not heard or self.hears_prosody_alone):
             raise ValueError("nothing in this run hears speech_layers: leave it out")
         return self
+
+    @property
+    def corpora(self) -> Mapping[str, CorpusSource]:
+        """Several corpora by name; empty where the run has one data set."""
+        return self.data.corpora if isinstance(self.data, ManifestData) else {}
 
     @property
     def speech_layers(self) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ class Batch(NamedTuple):
     """int64 [batch]."""
     own: dict[Modality, Tensor]
     """int64 [batch] of each modality."""
+    allowed: Tensor | None = None
+    """bool [batch, labels]: labels that count in an example's loss; None for all."""
 
 
 class ExampleSource(Protocol):
@@ -69,7 +71,10 @@ class Clips:
 
     def example(self, epoch: int, index: int) -> Example:
         """The item, in training a random variant of it."""
-        generator = np.random.default_rng([self._seed, epoch, index])
+        return self.varied(index, np.random.default_rng([self._seed, epoch, index]))
+
+    def varied(self, index: int, generator: np.random.Generator) -> Example:
+        """The item, in training in the variant that the generator draws."""
         tokens: dict[Modality, Tokens] = {}
         options = self._augmentation
         paired = options is not None and 0 < options.pairing > generator.random()
@@ -115,10 +120,12 @@ def collate(examples: Sequence[Example]) -> Batch:
             padded[index, : len(row)] = row
             mask[index, : len(row)] = 1.0
         tokens[modality] = (torch.from_numpy(padded), torch.from_numpy(mask))
+    allowed: Any = [x.allowed for x in examples]
     return Batch(
         tokens,
         torch.tensor([x.target for x in examples]),
         {m: torch.tensor([x.own[m] for x in examples]) for m in tokens},
+        None if allowed[0] is None else torch.from_numpy(np.stack(allowed)),
     )
 
 

@@ -18,6 +18,7 @@ from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion, Tokens, make_fusion
 from edge_ser.export.training.config import ModalityDropout, Optimisation
 from edge_ser.export.training.examples import Batch, ColumnStatistics
+from edge_ser.export.training.masked_loss import masked_cross_entropy
 
 DESCRIPTION: Final = "edge_ser"
 """Key of a checkpoint's own description."""
@@ -120,7 +121,7 @@ class FusionTask(lightning.LightningModule):
         present, visible = self._hide(batch)
         if self.noise:
             present = {m: (self._noisy(m, x), mask) for m, (x, mask) in present.items()}
-        share, order = 1.0, torch.arange(len(batch.target))
+        share, order, allowed = 1.0, torch.arange(len(batch.target)), batch.allowed
         if self.mixup:
             share = float(
                 np.random.default_rng([self.run_seed, self.global_step]).beta(
@@ -130,15 +131,16 @@ class FusionTask(lightning.LightningModule):
             order = torch.randperm(len(batch.target))
             present = {m: _mixed(x, mask, order, share) for m, (x, mask) in present.items()}
             visible = torch.minimum(visible + visible[order], torch.ones(()))
+            allowed = None if allowed is None else allowed | allowed[order]
         output = self.model.fuse(present)
         target = self._target(batch, visible)
-        loss = self._loss(output.logits, target, order, share)
+        loss = self._loss(output.logits, target, order, share, allowed)
         for index, modality in enumerate(self.model.modalities):
             if modality in output.alone and self.optimisation.alone_weight:
                 rows = visible[:, index] > 0
                 if rows.any():
                     own = self._loss(
-                        output.alone[modality], batch.own[modality], order, share, rows
+                        output.alone[modality], batch.own[modality], order, share, allowed, rows
                     )
                     loss = loss + self.optimisation.alone_weight * own * rows.float().mean()
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(target))
@@ -221,17 +223,17 @@ class FusionTask(lightning.LightningModule):
         target: Tensor,
         order: Tensor,
         share: float,
+        allowed: Tensor | None,
         rows: Tensor | None = None,
     ) -> Tensor:
         weight = cast("Tensor | None", self.class_weights)
+        chosen = slice(None) if rows is None else rows
+        smoothing = self.optimisation.label_smoothing
         losses = [
-            cross_entropy(
-                logits if rows is None else logits[rows],
-                labels if rows is None else labels[rows],
-                weight=weight,
-                label_smoothing=self.optimisation.label_smoothing,
-            )
-            for labels in ((target, target[order]) if share < 1.0 else (target,))
+            cross_entropy(logits[chosen], own[chosen], weight=weight, label_smoothing=smoothing)
+            if allowed is None
+            else masked_cross_entropy(logits[chosen], own[chosen], allowed[chosen], smoothing)
+            for own in ((target, target[order]) if share < 1.0 else (target,))
         ]
         return losses[0] if len(losses) == 1 else share * losses[0] + (1 - share) * losses[1]
 

@@ -23,7 +23,8 @@ from edge_ser.export.data.splits import PARTS, Split
 from edge_ser.export.models.config import FusionConfig
 from edge_ser.export.models.fusion import Fusion
 from edge_ser.export.training.config import TrainingConfig, load_config
-from edge_ser.export.training.examples import Clips, column_statistics
+from edge_ser.export.training.corpora import DrawnClips
+from edge_ser.export.training.examples import Clips, ExampleSource, column_statistics
 from edge_ser.export.training.fit import Fitting, average_predictions, fit
 from edge_ser.export.training.prediction import predict
 from edge_ser.export.training.predictions import FoldResult, RunResult, read_fold, write_fold
@@ -211,12 +212,23 @@ def fit_part(
     targets = loaded.targets
     own = {m: [x[i] for i in training] for m, x in loaded.variants.items()}
     labels = [targets[i] for i in training]
-    counts = np.bincount(labels, minlength=len(loaded.labels)).astype(np.float64)
-    rarity = counts.sum() / np.maximum(counts, 1) / len(counts)
-    weights = torch.tensor(rarity**config.optimisation.class_balance, dtype=torch.float32)
+    clips = Clips(own, labels, config.augmentation, seed)
+    examples: ExampleSource = clips
+    weights: Tensor | None = None
+    if config.corpora:
+        # The draw balances corpora and labels.
+        whose = [loaded.items[i].corpus for i in training]
+        count = len(loaded.labels)
+        examples = DrawnClips(clips, labels, whose, config.corpora, count, seed)
+    else:
+        counts = np.bincount(labels, minlength=len(loaded.labels)).astype(np.float64)
+        rarity = counts.sum() / np.maximum(counts, 1) / len(counts)
+        weights = torch.tensor(rarity**config.optimisation.class_balance, dtype=torch.float32)
     early = config.optimisation.patience < config.optimisation.epochs
     held: Clips | None = None
     if validation is not None and early:
+        if not validation:
+            raise ConfigError("nobody is held out whom patience could look at; leave it out")
         held = Clips(
             {m: [x[i] for i in validation] for m, x in loaded.variants.items()},
             [targets[i] for i in validation],
@@ -234,7 +246,7 @@ def fit_part(
             progress=progress,
             trainer=trainer,
         ),
-        Clips(own, labels, config.augmentation, seed),
+        examples,
         held,
         {m: column_statistics(x, model.loudness_column(m)) for m, x in own.items()},
         folder,

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from edge_ser.constants import Modality
 from edge_ser.errors import ConfigError
+from edge_ser.export.data.corpora import read_corpora
 from edge_ser.export.data.emodb import read_emodb
 from edge_ser.export.data.items import DataSet, Item, Problem
 from edge_ser.export.data.manifest import read_manifest
@@ -21,6 +22,7 @@ from edge_ser.export.data.ravdess import read_ravdess
 from edge_ser.export.data.splits import (
     Split,
     by_publisher,
+    leave_one_corpus_out,
     leave_one_speaker_out,
     published_ravdess_folds,
     random_80_10_10,
@@ -75,6 +77,8 @@ def read_items(of: RunDataConfig, data: Path) -> DataSet:
     if isinstance(of, EmoDbData):
         return read_emodb(data / "emodb" / of.recordings, labels=of.labels)
     if isinstance(of, ManifestData):
+        if of.manifest is None:
+            return read_corpora(of.corpora, data)
         return read_manifest(data / of.manifest)
     if isinstance(of, PictureData):
         return published_parts(
@@ -112,6 +116,9 @@ def make_splits(of: RunDataConfig, items: Sequence[Item]) -> tuple[Split, ...]:
         return tuple(leave_one_speaker_out(items))
     if isinstance(of, (SentenceData, PictureData)):
         return (by_publisher(items),)
+    if of.split == "corpora":
+        tested = [name for name, corpus in of.corpora.items() if not corpus.open_labels]
+        return tuple(leave_one_corpus_out(items, tested))
     if of.split == "publisher":
         return (by_publisher(items),)
     if of.split == "random":

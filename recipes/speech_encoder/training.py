@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -22,23 +21,16 @@ import torch
 import typer
 from rich.console import Console
 from safetensors.torch import load_file, save
-from torch.utils.data import DataLoader
 
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.items import Item
 from edge_ser.export.encoders.speech import SpeechEncoder, SpeechEncoderConfig, load_speech_encoder
 from edge_ser.export.examples.audio_augmentation import AudioAugmentation
-from edge_ser.export.training.resumable import EpochOrder, Loop, claim, train
-from edge_ser.export.training.speech.corpora import (
-    CorporaExamples,
-    CorporaTask,
-    CorporaTraining,
-    Corpus,
-    collate_corpora,
-    corpus_seed,
-    normalised,
-)
+from edge_ser.export.training.resumable import claim
+from edge_ser.export.training.speech.config import CorporaTraining
+from edge_ser.export.training.speech.corpora import CorporaTask, Corpus, corpus_seed, normalised
+from edge_ser.export.training.speech.corpora_fit import corpora_sizes, fit_corpora, new_task
 from edge_ser.export.training.speech.finetuning import collate_audio
 from edge_ser.export.training.speech.log_mels import LogMels, make_log_mels
 from edge_ser.files import write_atomically
@@ -62,8 +54,6 @@ COPIES: Final = 4
 READ_WEIGHT: Final = 0.3
 LAYERS: Final = (2,)
 LONGEST_FRAMES: Final = 1000
-LOUDEST: Final = 1.0
-"""Of a log-mel in Whisper's scale: that of ordinary speech at an ordinary level."""
 CONFIG: Final = CorporaTraining(
     batch_size=64,
     epochs=30,
@@ -164,31 +154,18 @@ def _fit(
         for corpus, of in corpora.items()
         if corpus != name
     }
-    examples = CorporaExamples(trained, len(EMOTIONS), config, seed)
-    task = new_task(load_speech_encoder(speech, _sizes(config)), config, seed)
-    loader = DataLoader(
-        examples,
-        config.batch_size,
-        sampler=EpochOrder(examples, seed),
-        collate_fn=collate_corpora,
-    )
-    train(
-        task.train(),
-        loader,
-        None,
+    task = fit_corpora(
+        load_speech_encoder(speech, _sizes(config)),
+        trained,
+        len(EMOTIONS),
+        config,
         folder,
-        Loop(
-            epochs=config.epochs,
-            average=config.average,
-            checkpoint_minutes=3,
-            progress=console is not None and console.is_terminal,
-            # Products of bfloat16 with float32 sums: three times as fast where a CPU has them.
-            trainer={"precision": "bf16-mixed"},
-        ),
+        seed=seed,
+        progress=console is not None and console.is_terminal,
+        # Products of bfloat16 with float32 sums: three times as fast where a CPU has them.
+        trainer={"precision": "bf16-mixed"},
     )
-    write_atomically(
-        folder / TASK, save({k: v.contiguous() for k, v in task.cpu().state_dict().items()})
-    )
+    write_atomically(folder / TASK, save({k: v.contiguous() for k, v in task.state_dict().items()}))
 
 
 def _judged(
@@ -219,20 +196,13 @@ def _judged(
         yield f"ravdess-test {condition}", heard, LogMels(made.copies[1:], made.offsets[1:])
 
 
-def new_task(encoder: SpeechEncoder, config: CorporaTraining, seed: int) -> CorporaTask:
-    """The encoder with a pooling and a classifier that know nothing yet."""
-    # Labels are balanced by the draw.
-    weights = torch.ones(len(EMOTIONS))
-    return CorporaTask(encoder, len(EMOTIONS), config, config.steps, weights, seed)
-
-
 def read_task(folder: Path, config: CorporaTraining = CONFIG) -> CorporaTask:
     """What a run trained, in evaluation mode.
 
     Raises:
         ConfigError: if it has not ended, or its file is damaged.
     """
-    task = new_task(SpeechEncoder(_sizes(config)), config, 0)
+    task = new_task(SpeechEncoder(_sizes(config)), len(EMOTIONS), config, 0)
     try:
         task.load_state_dict(load_file(str(folder / TASK)))
     except (OSError, RuntimeError, ValueError) as error:
@@ -260,8 +230,7 @@ def answer(task: CorporaTask, log_mels: LogMels, items: Sequence[Item]) -> Answe
 
 
 def _sizes(config: CorporaTraining) -> SpeechEncoderConfig:
-    sizes = SpeechEncoderConfig.of_layers(LAYERS, dropout=0.5 * config.dropout)
-    return replace(sizes, loudest=LOUDEST)
+    return corpora_sizes(LAYERS, config)
 
 
 def command(

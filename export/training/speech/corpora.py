@@ -1,10 +1,4 @@
-"""Several corpora as one training set of the speech encoder.
-
-Every example is drawn: first a corpus (by the square root of its size and its weight), then one of
-its labels, then a recording of that label. A label that a corpus does not have is masked in the
-loss of its examples: that nobody was surprised in CREMA-D says nothing about surprise. Speech
-without emotion (`open_labels`) is not masked: there all other labels are wrong.
-"""
+"""Several corpora as one training set of the speech encoder, drawn as `CorpusDraw` says."""
 
 from __future__ import annotations
 
@@ -16,12 +10,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from edge_ser.errors import ConfigError
-from edge_ser.export.training.config import SpeechFinetuning
+from edge_ser.export.training.corpora import CorpusDraw, CorpusLabels
+from edge_ser.export.training.masked_loss import masked_cross_entropy
+from edge_ser.export.training.speech.config import CorporaTraining
 from edge_ser.export.training.speech.finetuning import (
     AudioBatch,
     SpeechTask,
@@ -42,8 +37,8 @@ class Corpus:
     Attributes:
         log_mels: of its recordings.
         targets: label numbers of its recordings.
-        weight: how often it is drawn, beside the square root of its size.
-        open_labels: whether the labels that it lacks are wrong for its recordings, not unknown.
+        weight: see `CorpusLabels`.
+        open_labels: see `CorpusLabels`.
     """
 
     log_mels: LogMels
@@ -54,28 +49,6 @@ class Corpus:
     def __post_init__(self) -> None:
         if len(self.targets) != len(self.log_mels):
             raise ConfigError("a corpus needs one label for every recording")
-
-
-class CorporaTraining(SpeechFinetuning):
-    """How a speech encoder is trained on several corpora.
-
-    An epoch is a number of steps; the last one is kept, so `patience` has nothing to wait for.
-    """
-
-    epochs: int = Field(default=20, ge=1)
-    steps_an_epoch: int = Field(default=50, ge=1)
-    clean_share: float = Field(default=0.2, ge=0, le=1)
-    """Of the examples as recorded; the others are disturbed copies."""
-    silence_share: float = Field(default=0.25, ge=0, le=1)
-    """Of the examples between up to a second of the recording's own silence on either side: how
-    much of it a corpus leaves there must not tell it from another."""
-    average: float = Field(default=0.99, ge=0, lt=1)
-    """Decay a step of the average of the weights that is kept."""
-
-    @property
-    def steps(self) -> int:
-        """Of the whole training."""
-        return self.epochs * self.steps_an_epoch
 
 
 class CorporaBatch(NamedTuple):
@@ -105,17 +78,9 @@ class CorporaExamples(Dataset[CorporaExample]):
         self._config = config
         self._seed = seed
         self._corpora = list(corpora.values())
-        shares = np.array([c.weight * np.sqrt(len(c.targets)) for c in self._corpora])
-        self._shares = shares / shares.sum()
-        self._of_label = [
-            [np.flatnonzero(np.asarray(c.targets) == label) for label in sorted(set(c.targets))]
-            for c in self._corpora
-        ]
-        self._allowed = []
-        for corpus in self._corpora:
-            allowed = np.full(labels, corpus.open_labels)
-            allowed[sorted(set(corpus.targets))] = True
-            self._allowed.append(allowed)
+        self._draw = CorpusDraw(
+            [CorpusLabels(c.targets, c.weight, c.open_labels) for c in self._corpora], labels
+        )
 
     def __len__(self) -> int:
         """Examples an epoch."""
@@ -125,10 +90,8 @@ class CorporaExamples(Dataset[CorporaExample]):
         """Log-mel float32 [80, T], T even, its label, and bool [labels]: what may be its label."""
         config = self._config
         generator = np.random.default_rng([self._seed, self.epoch, index])
-        number = int(generator.choice(len(self._shares), p=self._shares))
+        number, item = self._draw.draw(generator)
         corpus = self._corpora[number]
-        same = self._of_label[number][int(generator.integers(len(self._of_label[number])))]
-        item = int(same[int(generator.integers(len(same)))])
         copies = len(corpus.log_mels.copies)
         clean = copies == 1 or generator.random() < config.clean_share
         copy = 0 if clean else int(generator.integers(1, copies))
@@ -139,7 +102,7 @@ class CorporaExamples(Dataset[CorporaExample]):
             frames = between_silences(frames, min(longest, len(frames) + 200), generator)
         log_mel = normalised(frames)
         log_mel = mask_spectrum(log_mel, config, generator)
-        return log_mel, corpus.targets[item], self._allowed[number]
+        return log_mel, corpus.targets[item], self._draw.allowed[number]
 
 
 def normalised(frames: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -192,23 +155,6 @@ class CorporaTask(SpeechTask):
         )
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(logits))
         return loss
-
-
-def masked_cross_entropy(
-    logits: Tensor, target: Tensor, allowed: Tensor, smoothing: float
-) -> Tensor:
-    """Mean cross-entropy over the labels that each example may have.
-
-    Args:
-        logits: float [B, labels].
-        target: int64 [B].
-        allowed: bool [B, labels]; the target is among them.
-        smoothing: share of the target that the other allowed labels have together.
-    """
-    log_likely = torch.log_softmax(logits.masked_fill(~allowed, -1e4), dim=1)
-    right = log_likely.gather(1, target.unsqueeze(1)).squeeze(1)
-    every = (log_likely * allowed).sum(1) / allowed.sum(1)
-    return -((1.0 - smoothing) * right + smoothing * every).mean()
 
 
 def corpus_seed(name: str, seed: int) -> int:

@@ -26,8 +26,8 @@ from edge_ser.errors import ConfigError
 from edge_ser.export.encoders.speech import SpeechEncoder
 from edge_ser.export.examples.audio_augmentation import augment_audio, speech_window
 from edge_ser.export.models.speech_head import SpeechHead
-from edge_ser.export.training.config import SpeechFinetuning
 from edge_ser.export.training.resumable import EpochOrder, Loop, train
+from edge_ser.export.training.speech.config import SpeechFinetuning
 from edge_ser.frontends.audio import AudioFrontend, default_audio_config, even_frames
 from edge_ser.kernels import whisper_normalize
 

@@ -12,7 +12,7 @@ import io
 import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from multiprocessing import get_context
 from pathlib import Path
@@ -49,14 +49,21 @@ class LogMels:
 
     copies: tuple[Frames, ...]
     offsets: tuple[npt.NDArray[np.int64], ...]
+    chosen: tuple[int, ...] | None = None
+    """The items that count, in their order; None for all."""
 
     def __len__(self) -> int:
         """How many items."""
-        return len(self.offsets[0]) - 1
+        return len(self.offsets[0]) - 1 if self.chosen is None else len(self.chosen)
+
+    def of(self, items: Sequence[int]) -> LogMels:
+        """Those of some items; nothing is copied."""
+        return replace(self, chosen=tuple(items))
 
     def frames(self, item: int, copy: int = 0) -> Frames:
         """float16 [T, 80] of one item; copy 0 is as recorded."""
         offsets = self.offsets[copy]
+        item = item if self.chosen is None else self.chosen[item]
         return self.copies[copy][offsets[item] : offsets[item + 1]]
 
 

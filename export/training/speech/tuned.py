@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,18 @@ from safetensors.torch import load_file, save
 
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.audio import read_audio
-from edge_ser.export.data.items import Item
+from edge_ser.export.data.items import Item, content_hash
 from edge_ser.export.data.splits import Split
 from edge_ser.export.encoders.speech import SpeechEncoder, SpeechEncoderConfig, load_speech_encoder
 from edge_ser.export.models.acoustic import AcousticEncoder
 from edge_ser.export.training.adaptation import adapt_to_speakers
-from edge_ser.export.training.config import TrainingConfig
+from edge_ser.export.training.config import ManifestData, TrainingConfig
 from edge_ser.export.training.run_data import RunData
+from edge_ser.export.training.speech.config import CorporaTraining
+from edge_ser.export.training.speech.corpora import Corpus, corpus_seed
+from edge_ser.export.training.speech.corpora_fit import corpora_sizes, fit_corpora
 from edge_ser.export.training.speech.finetuning import LabelledAudio, finetune_speech
+from edge_ser.export.training.speech.log_mels import make_log_mels
 from edge_ser.export.training.tokens.of_run import GENTLE
 from edge_ser.export.training.tokens.torch_encoders import AudioTokens
 from edge_ser.files import write_atomically
@@ -65,18 +70,27 @@ def with_tuned_speech(
     if file.is_file():
         encoder = read_speech(file, config)
     else:
-        encoder = finetune_speech(
-            load_speech_encoder(speech, _sizes(config)),
-            _labelled_audio(loaded, split.train),
-            _labelled_audio(loaded, split.validation),
-            len(loaded.labels),
-            config.finetune,
-            fold / "speech",
-            seed=config.seeds[0],
-            threads=config.optimisation.threads,
-            progress=console is not None and console.is_terminal,
-            trainer=trainer,
-        )
+        encoder = load_speech_encoder(speech, _sizes(config))
+        how: dict[str, Any] = {
+            "seed": config.seeds[0],
+            "threads": config.optimisation.threads,
+            "progress": console is not None and console.is_terminal,
+            "trainer": trainer,
+        }
+        labels, checkpoints = len(loaded.labels), fold / "speech"
+        if isinstance(config.finetune, CorporaTraining):
+            corpora = _corpora(config, config.finetune, loaded, split.train, cache)
+            fit_corpora(encoder, corpora, labels, config.finetune, checkpoints, **how)
+        else:
+            finetune_speech(
+                encoder,
+                _labelled_audio(loaded, split.train),
+                _labelled_audio(loaded, split.validation),
+                labels,
+                config.finetune,
+                checkpoints,
+                **how,
+            )
         write_speech(encoder, file)
     return _encoded(config, loaded, encoder, cache, console)
 
@@ -101,8 +115,58 @@ def write_speech(encoder: SpeechEncoder, file: Path) -> None:
 
 
 def _sizes(config: TrainingConfig) -> SpeechEncoderConfig:
+    if isinstance(config.finetune, CorporaTraining):
+        return corpora_sizes(config.speech_layers, config.finetune)
     dropout = 0.0 if config.finetune is None else 0.5 * config.finetune.dropout
     return SpeechEncoderConfig.of_layers(config.speech_layers, dropout=dropout)
+
+
+def _corpora(
+    config: TrainingConfig,
+    finetune: CorporaTraining,
+    loaded: RunData,
+    train: Sequence[int],
+    cache: Path,
+) -> dict[str, Corpus]:
+    """What of each corpus trains; its log-mels are made once for all folds."""
+    seed, targets, trained = config.seeds[0], loaded.targets, set(train)
+    copies = config.data.augmented if isinstance(config.data, ManifestData) else 0
+    # People who train in every fold, and show no emotion, may speak in the background.
+    always = set.intersection(*(set(split.train) for split in loaded.splits))
+    voices = [loaded.items[i] for i in sorted(always) if _is_open(config, loaded.items[i])]
+    made: dict[str, Corpus] = {}
+    for name, source in config.corpora.items():
+        own = [
+            i
+            for i, item in enumerate(loaded.items)
+            if item.corpus == name and len(loaded.variants["audio"][i][0])
+        ]
+        rows = [row for row, i in enumerate(own) if i in trained]
+        if not rows:
+            continue
+        items = [loaded.items[i] for i in own]
+        log_mels = make_log_mels(
+            cache / "log_mels" / _key([*items, *voices], finetune, copies, seed),
+            items,
+            finetune.audio,
+            copies,
+            voices=voices,
+            seed=corpus_seed(name, seed),
+        )
+        labels = [targets[own[row]] for row in rows]
+        made[name] = Corpus(log_mels.of(rows), labels, source.weight, source.open_labels)
+    return made
+
+
+def _is_open(config: TrainingConfig, item: Item) -> bool:
+    return item.corpus is not None and config.corpora[item.corpus].open_labels
+
+
+def _key(items: Sequence[Item], finetune: CorporaTraining, copies: int, seed: int) -> str:
+    digest = hashlib.sha256(f"{finetune.audio.model_dump_json()} {copies} {seed}".encode())
+    for item in items:
+        digest.update(f"{item.name} {content_hash(item)}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def _labelled_audio(loaded: RunData, part: Sequence[int]) -> LabelledAudio:

@@ -14,11 +14,14 @@ from edge_ser.errors import ConfigError
 from edge_ser.export.data.items import Item
 from edge_ser.export.encoders.speech import SpeechEncoder, SpeechEncoderConfig
 from edge_ser.export.examples.audio_augmentation import AudioAugmentation
-from edge_ser.export.training.speech.corpora import CorporaExamples, CorporaTraining
+from edge_ser.export.training.speech import corpora_fit
+from edge_ser.export.training.speech.config import CorporaTraining
+from edge_ser.export.training.speech.corpora import CorporaExamples
+from edge_ser.export.training.speech.corpora_fit import new_task
 from recipes.speech_encoder import training
 from recipes.speech_encoder.answers import read_answers
 from recipes.speech_encoder.data import SpeechCorpus
-from recipes.speech_encoder.training import new_task, read_task, train_speech
+from recipes.speech_encoder.training import read_task, train_speech
 
 CONFIG = CorporaTraining(batch_size=4, epochs=2, steps_an_epoch=1, longest_seconds=0.5)
 CONDITION = {"quieter": AudioAugmentation(gain_db=(-6.0, -6.0), noise_share=0.0)}
@@ -70,7 +73,7 @@ def test_a_corpus_that_is_left_out_trains_nothing_and_is_answered_for(
             heard.append(set(given))
             super().__init__(given, *rest)
 
-    monkeypatch.setattr(training, "CorporaExamples", Watched)
+    monkeypatch.setattr(corpora_fit, "CorporaExamples", Watched)
     output = tmp_path / "runs"
     train_speech(tmp_path, output, ("all", "cremad"), config=CONFIG)
     assert heard == [set(corpora), set(corpora) - {"cremad"}]
@@ -113,7 +116,7 @@ def test_a_run_that_does_not_exist_or_has_not_ended_is_named(tmp_path: Path) -> 
 def test_the_tasks_logits_are_its_head_on_the_acoustic_encoders_tokens() -> None:
     # What the fusion graph will be given: whole windows, pairs of features averaged.
     encoder = SpeechEncoder(SpeechEncoderConfig(width=24, heads=2, layers=1))
-    task = new_task(encoder, CONFIG, 0).eval()
+    task = new_task(encoder, len(EMOTIONS), CONFIG, 0).eval()
     log_mel = torch.randn(2, 80, 40)
     with torch.no_grad():
         tokens = torch.nn.functional.avg_pool1d(encoder(log_mel).transpose(1, 2), 2)

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from edge_ser.errors import ConfigError
+from edge_ser.export.training.masked_loss import masked_cross_entropy
+from edge_ser.export.training.speech.config import CorporaTraining
 from edge_ser.export.training.speech.corpora import (
     CorporaExamples,
-    CorporaTraining,
     Corpus,
     between_silences,
     collate_corpora,
-    masked_cross_entropy,
     window_of_speech,
 )
 from edge_ser.export.training.speech.log_mels import LogMels

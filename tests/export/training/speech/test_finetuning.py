@@ -11,9 +11,10 @@ from edge_ser.errors import ConfigError
 from edge_ser.export.encoders.speech import SpeechEncoder, SpeechEncoderConfig
 from edge_ser.export.evaluation.subject import evaluate_model
 from edge_ser.export.training.checkpoint import read_trained
-from edge_ser.export.training.config import SpeechFinetuning, load_config
+from edge_ser.export.training.config import load_config
 from edge_ser.export.training.run import train
 from edge_ser.export.training.speech import tuned as tuned_speech
+from edge_ser.export.training.speech.config import SpeechFinetuning
 from edge_ser.export.training.speech.finetuning import (
     AudioExamples,
     LabelledAudio,
