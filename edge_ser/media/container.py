@@ -109,6 +109,8 @@ def configure_decoder(stream: Any, threads: int, options: dict[str, str]) -> Non
     """Set what a stream's decoder may use; must come before the first decoded packet."""
     context = stream.codec_context
     context.thread_count = threads
+    # Of its own accord PyAV lets threads share a picture's slices alone, and most have only one.
+    context.thread_type = "AUTO"
     context.options = {"max_pixels": str(_LARGEST_PICTURE), **options}
 
 

@@ -36,7 +36,7 @@ from edge_ser.media.container import (
     start_of,
 )
 from edge_ser.media.packets import PacketReader
-from edge_ser.media.video_track import FileVideoTrack, believable_aspect
+from edge_ser.media.video_track import Decoding, FileVideoTrack, believable_aspect
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -58,6 +58,9 @@ _CUT_SHORT = SAMPLE_RATE // 2
 # than are sampled: what is left is denser than the samples, but for a few encoders' pictures.
 _ABUNDANCE = 4
 
+# More threads decode little faster, and each holds a picture.
+_MOST_THREADS = 4
+
 _MICROSECONDS = 1_000_000
 
 
@@ -67,7 +70,7 @@ def open_clip(
     want_audio: bool = True,
     want_video: bool = True,
     maximum_side: int = 1280,
-    decoder_threads: int = 1,
+    decoder_threads: int | None = None,
     channel: Channel = "mix",
     audio_track: int | None = None,
 ) -> MediaClip:
@@ -78,7 +81,7 @@ def open_clip(
         want_audio: False leaves the sound undecoded.
         want_video: False leaves the pictures undecoded.
         maximum_side: pictures whose longer side has more pixels are shrunk to it.
-        decoder_threads: threads that each decoder may use.
+        decoder_threads: threads that decode pictures; None takes one a core, four at most.
         channel: which is heard: mix, left, right, or a channel's number from 1 on.
         audio_track: which of the file's sound tracks, from 1 on; None takes the one that a player
             would.
@@ -91,6 +94,8 @@ def open_clip(
     """
     if maximum_side < 16:
         raise ConfigError(f"maximum_side must be at least 16 pixels, not {maximum_side}")
+    if decoder_threads is None:
+        decoder_threads = min(_usable_cores(), _MOST_THREADS)
     if decoder_threads < 1:
         raise ConfigError(f"decoder_threads must be at least 1, not {decoder_threads}")
     if not (want_audio or want_video):
@@ -115,7 +120,7 @@ def read_clip(
     want_video: bool = True,
     frames_per_second: float = 5.0,
     maximum_side: int = 1280,
-    decoder_threads: int = 1,
+    decoder_threads: int | None = None,
     maximum_seconds: float = LONGEST_READ,
     channel: Channel = "mix",
     audio_track: int | None = None,
@@ -128,7 +133,7 @@ def read_clip(
         want_video: False leaves the pictures undecoded.
         frames_per_second: pictures sampled a second.
         maximum_side: pictures whose longer side has more pixels are shrunk to it.
-        decoder_threads: threads that each decoder may use.
+        decoder_threads: threads that decode pictures; None takes one a core, four at most.
         maximum_seconds: a longer file is refused, because its pictures would fill the memory.
         channel: as for `open_clip`, and so is `audio_track`.
         audio_track: number of a sound track.
@@ -190,7 +195,9 @@ class MediaClip(Clip):
         self._audio: FileAudioTrack | None = None
         self._video: FileVideoTrack | None = None
         self._cut_short: str | None = None
-        container = open_container(path)
+        # It is read on where the first track is.
+        self._fresh: InputContainer | None = open_container(path)
+        container = self._fresh
         try:
             duration = _duration(container)
             audio, no_audio = _choose(container, "audio", audio_track)
@@ -200,10 +207,18 @@ class MediaClip(Clip):
             unused = None if audio_track or audio is None else _unused(container, audio)
             self._unused = (unused,) if unused and want_audio else ()
             picture, no_video = _choose(container, "video")
-        finally:
+            chosen = [container.streams[i] for i in (audio, picture) if i is not None]
+            if not chosen:
+                raise MediaError(f"{path} holds nothing to decode: {no_audio}; {no_video}")
+            # When the clip begins, on the file's clock: both count, even if one is unwanted.
+            self._origin = min(start_of(stream) for stream in chosen)
+            shown: Any = None if picture is None else container.streams[picture]
+            rate = shown and (shown.average_rate or shown.guessed_rate)
+            self._picture_rate = Fraction(rate or 25)
+            self._pixel_aspect = believable_aspect(shown and shown.sample_aspect_ratio)
+        except BaseException:
             container.close()
-        if audio is None and picture is None:
-            raise MediaError(f"{path} holds nothing to decode: {no_audio}; {no_video}")
+            raise
         self._audio_index, self._video_index = audio, picture
         absent: dict[Track, str] = {}
         if no_audio or not want_audio:
@@ -225,14 +240,17 @@ class MediaClip(Clip):
 
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
-        for track in (self._audio, self._video):
-            if track is not None:
-                track.close()
+        for opened in (self._audio, self._video, self._fresh):
+            if opened is not None:
+                opened.close()
+        self._fresh = None
 
     def _open_tracks(
         self, sampler: PictureSampler | None
     ) -> tuple[AudioTrack | None, VideoTrack | None]:
-        self.close()
+        for track in (self._audio, self._video):
+            if track is not None:
+                track.close()
         self._cut_short = None
         self._audio = self._open_audio() if self.has_audio else None
         wanted = sampler if self.has_video else None
@@ -240,39 +258,37 @@ class MediaClip(Clip):
         return self._audio, self._video
 
     def _open_audio(self) -> FileAudioTrack:
-        container = open_container(self._path)
+        container = self._container()
         stream = container.streams[self._audio_index or 0]
-        configure_decoder(stream, self._threads, {})
-        packets = PacketReader(container, stream)
-        return FileAudioTrack(packets, self._origin(container), self._channel)
+        configure_decoder(stream, 1, {})
+        return FileAudioTrack(PacketReader(container, stream), self._origin, self._channel)
 
     def _open_video(self, sampler: PictureSampler) -> FileVideoTrack:
-        container = open_container(self._path)
-        stream: Any = container.streams[self._video_index or 0]
-        rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
-        abundant = rate >= _ABUNDANCE * sampler.frames_per_second
-        options = {"skip_frame": "noref"} if abundant else {}
-        configure_decoder(stream, self._threads, options)
+        abundant = self._picture_rate >= _ABUNDANCE * sampler.frames_per_second
         return FileVideoTrack(
-            PacketReader(container, stream),
-            self._origin(container),
+            self._open_pictures,
+            Decoding(self._threads, every_picture=not abundant),
+            self._origin,
             sampler,
             maximum_side=self._maximum_side,
-            period=round(SAMPLE_RATE / rate),
-            pixel_aspect=believable_aspect(stream.sample_aspect_ratio),
-            every_picture=self._every_picture if abundant else None,
+            period=round(SAMPLE_RATE / self._picture_rate),
+            pixel_aspect=self._pixel_aspect,
         )
 
-    def _every_picture(self) -> PacketReader:
-        container = open_container(self._path)
-        stream = container.streams[self._video_index or 0]
-        configure_decoder(stream, self._threads, {})
+    def _open_pictures(self, decoding: Decoding) -> PacketReader:
+        container = self._container()
+        stream: Any = container.streams[self._video_index or 0]
+        options = {} if decoding.every_picture else {"skip_frame": "noref"}
+        if stream.codec_context.name == "mjpeg":
+            # What would be shrunk anyway is decoded at a half, a quarter or an eighth.
+            side = max(stream.codec_context.width, stream.codec_context.height)
+            options["lowres"] = str(min(3, max(0, (side // self._maximum_side).bit_length() - 1)))
+        configure_decoder(stream, decoding.threads, options)
         return PacketReader(container, stream)
 
-    def _origin(self, container: InputContainer) -> int:
-        """When the clip begins, on the file's clock: both tracks count, even if one is unwanted."""
-        indices = [i for i in (self._audio_index, self._video_index) if i is not None]
-        return min(start_of(container.streams[i]) for i in indices)
+    def _container(self) -> InputContainer:
+        container, self._fresh = self._fresh, None
+        return container or open_container(self._path)
 
     def _after_reading(self, end: int) -> None:
         whole = self._video is not None or not self.has_video
@@ -290,6 +306,11 @@ class MediaClip(Clip):
                 f"the file says that it lasts {self.duration / SAMPLE_RATE:.1f} s, but ends after "
                 f"{end / SAMPLE_RATE:.1f} s: it was cut short"
             )
+
+
+def _usable_cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _duration(container: InputContainer) -> int | None:

@@ -29,6 +29,10 @@ def in_ticks(time: int | None, time_base: Fraction | None) -> int | None:
     return time * time_base.numerator * TICKS // time_base.denominator
 
 
+# More packets than a decoder holds back on one thread before it gives the first frame of them.
+_HELD_BACK: Final = 3
+
+
 class PacketReader:
     """Gives the decoded frames of one stream; owns the container that it reads from.
 
@@ -45,8 +49,8 @@ class PacketReader:
         self.still = b""
         """The last packet that was fed, where its codec's packets can hold EXIF."""
         self.damaged = 0
-        self.fed = 0
-        self.decoded = 0
+        self._fed = 0
+        self._decoded = 0
         self.stopped_by: str | None = None
 
     def frames(self) -> Iterator[Any]:
@@ -83,6 +87,12 @@ class PacketReader:
         """Presentation time of a decoded frame in `TICKS` a second of the file's clock."""
         return in_ticks(frame.pts, self._time_base)
 
+    @property
+    def left_out(self) -> bool:
+        """Whether the decoder gave fewer frames than it can be holding back."""
+        threads: int = self._stream.codec_context.thread_count
+        return self._fed - self._decoded > _HELD_BACK + threads - 1
+
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         self._container.close()
@@ -97,6 +107,6 @@ class PacketReader:
         except av.FFmpegError:
             self.damaged += 1
             return []
-        self.fed += 1
-        self.decoded += len(frames)
+        self._fed += 1
+        self._decoded += len(frames)
         return frames

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
 _LONGEST_GAP = 600 * SAMPLE_RATE
 _LONGEST_STEP_BACK = SAMPLE_RATE
 
-# More packets than a decoder holds back before it gives the first picture of them.
-_HELD_BACK = 3
-
 _HALF_A_SAMPLE = TICKS_A_SAMPLE // 2
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How fast pictures are decoded, and how carefully."""
+
+    threads: int
+    every_picture: bool
+    """Whether those are decoded, too, that no other refers to."""
 
 
 class FileVideoTrack:
@@ -31,31 +38,33 @@ class FileVideoTrack:
 
     def __init__(
         self,
-        packets: PacketReader,
+        open_packets: Callable[[Decoding], PacketReader],
+        decoding: Decoding,
         origin: int,
         sampler: PictureSampler,
         *,
         maximum_side: int,
         period: int,
         pixel_aspect: Fraction,
-        every_picture: Callable[[], PacketReader] | None = None,
     ) -> None:
         """Begin to read.
 
         Args:
-            packets: gives decoded pictures.
+            open_packets: opens the file.
+            decoding: how it is decoded at first. Where pictures are left out that are asked for,
+                it is read again with every picture; where some are damaged, on one thread, since
+                what else was in the works is lost with them otherwise.
             origin: the clip's start in `TICKS` of the file's clock.
             sampler: chooses pictures.
             maximum_side: pixels of the longer side to which pictures are shrunk.
             period: 16 kHz samples that a picture is shown.
             pixel_aspect: width of a pixel over its height.
-            every_picture: opens the file anew, if `packets` leaves out pictures that no other
-                refers to: where it leaves out ones that are asked for, it is read again.
         """
-        self._packets = packets
-        self._every_picture = every_picture
+        self._open_packets = open_packets
+        self._decoding = decoding
+        self._packets = open_packets(decoding)
         self._given = -1
-        self._frames: Iterator[Any] = packets.frames()
+        self._frames: Iterator[Any] = self._packets.frames()
         self._origin = origin
         self._sampler = sampler
         self._maximum_side = maximum_side
@@ -105,31 +114,36 @@ class FileVideoTrack:
         self._packets.close()
 
     def _next(self) -> tuple[DecodedPicture | None, int]:
-        for decoded in self._frames:
+        while True:
+            decoded = next(self._frames, None)
+            if self._packets.damaged and self._decoding.threads > 1:
+                self._begin_again(replace(self._decoding, threads=1))
+                continue
+            if decoded is None:
+                return None, self._end
             time = self._place(decoded)
             if time is None:
                 continue
-            if self._every_picture is not None and self._misses_pictures(time):
-                self._begin_again(self._every_picture())
-                return self._next()
+            if not self._decoding.every_picture and self._misses_pictures(time):
+                self._begin_again(replace(self._decoding, every_picture=True))
+                continue
             self._last = time
             self._end = time + self._period
             if time > self._given:
                 self._given = time
                 return decoded, time
-        return None, self._end
 
     def _misses_pictures(self, time: int) -> bool:
         """Whether pictures were left out for longer than samples lie apart."""
         apart = SAMPLE_RATE / self._sampler.frames_per_second
-        left_out = self._packets.fed - self._packets.decoded > _HELD_BACK
+        left_out = self._packets.left_out
         return left_out and self._last is not None and time - self._last > apart
 
-    def _begin_again(self, packets: PacketReader) -> None:
+    def _begin_again(self, decoding: Decoding) -> None:
         """Read from the beginning; what was given is not given again."""
         self._packets.close()
-        self._packets, self._frames = packets, packets.frames()
-        self._every_picture = None
+        self._decoding, self._packets = decoding, self._open_packets(decoding)
+        self._frames = self._packets.frames()
         self._shift, self._last, self._end, self.clock_jumps = 0, None, 0, 0
 
     def _place(self, decoded: DecodedPicture) -> int | None:

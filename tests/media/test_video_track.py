@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import edge_ser.media.media as media
+import edge_ser.media.video_track as video_track
 from edge_ser.media.media import read_clip
 
 Maker = Callable[..., np.ndarray]
@@ -62,3 +63,51 @@ def test_a_clip_without_b_frames_is_read_once_whatever_gaps_it_has(
     clip = read_clip(_encoded(tmp_path / "gap.mkv", "mpeg4", 0, make_pictures(50), gap))
     assert len(opened) == 2 * once
     assert [f.time // 3200 for f in clip.frames] == [*range(5), *range(15, 20)]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_decoder_threads_change_nothing_even_where_a_file_is_damaged(
+    tmp_path: Path, damaged: bool
+) -> None:
+    rng = np.random.default_rng(1)
+    noise = rng.integers(0, 120, (120, 160, 3), dtype=np.uint8)
+    pictures = np.stack([np.roll(noise, 2 * shift, axis=1) + shift for shift in range(100)])
+    path = _encoded(tmp_path / "c.mkv", "libx264", 2, pictures.astype(np.uint8), range(0, 400, 4))
+    if damaged:
+        content = bytearray(path.read_bytes())
+        rng = np.random.default_rng(11)
+        for at in rng.integers(len(content) // 10, len(content) * 9 // 10, 5):
+            content[at : at + 1000] = rng.bytes(1000)
+        path.write_bytes(content)
+    alone = read_clip(path, decoder_threads=1)
+    for threads in (2, 4):
+        shared = read_clip(path, decoder_threads=threads)
+        assert [f.time for f in shared.frames] == [f.time for f in alone.frames]
+        for one, other in zip(alone.frames, shared.frames, strict=True):
+            np.testing.assert_array_equal(one.image, other.image)
+        assert shared.warnings == alone.warnings
+    assert bool(alone.warnings) == damaged
+
+
+@pytest.mark.parametrize(("side", "decoded"), [(640, 640), (320, 320), (100, 160), (16, 80)])
+def test_large_motion_jpeg_is_decoded_no_larger_than_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: int, decoded: int
+) -> None:
+    path = tmp_path / "c.mkv"
+    shades = np.linspace(20, 220, 640, dtype=np.uint8)
+    picture = np.broadcast_to(shades[None, :, None], (480, 640, 3))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuvj420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.copy(), "rgb24")))
+        container.mux(stream.encode(None))
+    widths = []
+    real = video_track.upright_rgb
+    monkeypatch.setattr(
+        video_track, "upright_rgb", lambda d, *rest: widths.append(d.width) or real(d, *rest)
+    )
+    frames = read_clip(path, maximum_side=side).frames
+    assert widths == [decoded] * 3
+    assert all(f.image.shape == (round(side * 0.75), side, 3) for f in frames)
+    np.testing.assert_allclose(frames[0].image[0, [0, -1], 0], [20, 220], atol=9)
