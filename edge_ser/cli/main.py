@@ -28,6 +28,7 @@ from edge_ser.cli import (
     profile,
     recognize,
     report,
+    serve,
     train,
     tune,
 )
@@ -47,6 +48,7 @@ app = typer.Typer(
 app.command("recognize")(recognize.recognize)
 app.command("demo")(demo.demo)
 app.command("live")(live)
+app.command("serve")(serve.serve)
 app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
