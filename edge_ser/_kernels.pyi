@@ -21,6 +21,7 @@ __all__: list[str] = [
     "PitchOptions",
     "Resampler",
     "ResamplerOptions",
+    "WordPiece",
     "pitch_evidence",
     "simd_levels",
     "whisper_normalize",
@@ -458,6 +459,18 @@ class Resampler:
     def reset(self) -> None: ...
     @property
     def options(self) -> ResamplerOptions: ...
+
+class WordPiece:
+    def __init__(self, json: bytes) -> None: ...
+    def pieces(
+        self, text: str
+    ) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]: ...
+    @property
+    def before(self) -> numpy.typing.NDArray[numpy.int64]: ...
+    @property
+    def behind(self) -> numpy.typing.NDArray[numpy.int64]: ...
+    @property
+    def unknown(self) -> int: ...
 
 def pitch_evidence(
     samples: numpy.typing.NDArray[typing.Any], first_center: int = 200

@@ -1,9 +1,10 @@
-"""The compiled kernels: sound in, frames out.
+"""The compiled kernels: sound in, frames out; words in, token ids out.
 
 * `LogMel`, `Mfcc`, `LogEnergy`: frames of a sound; `Pitch`: f0, voicing, harmonicity.
 * `Resampler`: any rational change of the sample rate.
 * `Aligner`: feature rows on the grid of a window, whatever their source's clock did.
 * `whisper_normalize`: one window of log-mel frames.
+* `WordPiece`: the tokenizer of BERT's models.
 
 Every streaming class has the same methods: ``accept(samples)`` and ``finish()`` return the frames
 that became complete, float32 ``[n, dim]``; ``reset()`` starts over; ``compute(samples)`` does a
@@ -34,6 +35,7 @@ from edge_ser._kernels import (
     PitchOptions,
     Resampler,
     ResamplerOptions,
+    WordPiece,
     simd_levels,
     whisper_normalize,
 )
@@ -51,6 +53,7 @@ __all__ = [
     "PitchOptions",
     "Resampler",
     "ResamplerOptions",
+    "WordPiece",
     "simd_levels",
     "whisper_normalize",
 ]

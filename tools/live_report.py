@@ -16,7 +16,6 @@ PACKAGES: Final = (
     "numpy",
     "av",
     "opencv-python-headless",
-    "tokenizers",
 )
 
 

@@ -24,7 +24,6 @@ _PACKAGES: Final = (
     "numpy",
     "av",
     "opencv-python-headless",
-    "tokenizers",
 )
 _BUSY: Final = 10.0
 """Percent of all cores that others may take before a report warns."""

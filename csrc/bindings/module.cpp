@@ -11,4 +11,5 @@ PYBIND11_MODULE(_kernels, m) {
   bind_resampler(m);
   bind_simd(m);
   bind_whisper(m);
+  bind_word_piece(m);
 }

@@ -11,3 +11,4 @@ void bind_pitch(pybind11::module_& m);
 void bind_resampler(pybind11::module_& m);
 void bind_simd(pybind11::module_& m);
 void bind_whisper(pybind11::module_& m);
+void bind_word_piece(pybind11::module_& m);

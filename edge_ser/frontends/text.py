@@ -6,13 +6,13 @@ import os
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_ser.bundles.schema import TextFrontendConfig
 from edge_ser.errors import BundleError, MediaError
+from edge_ser.kernels import WordPiece
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,26 +46,21 @@ class TextFrontend:
         Raises:
             BundleError: if the file is missing or is not a tokenizer.
         """
-        from tokenizers import Tokenizer
-
         path = Path(tokenizer_path)
         try:
             data = path.read_bytes()
         except OSError as error:
             raise BundleError(f"{path} cannot be read: {error.strerror or error}") from error
         try:
-            self._tokenizer: Any = Tokenizer.from_buffer(data)
-        except Exception as error:  # the library raises bare Exception
+            self._tokenizer = WordPiece(data)
+        except ValueError as error:
             raise BundleError(f"{path} is not a tokenizer: {error}") from error
-        # Files that were saved during training pad and cut on their own terms.
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._maximum = config.maximum_tokens
-        self._budget = self._maximum - self._tokenizer.num_special_tokens_to_add(False)
+        before, behind = self._tokenizer.before, self._tokenizer.behind
+        self._budget = config.maximum_tokens - len(before) - len(behind)
         if self._budget < 1:
-            raise BundleError(f"{path} adds more tokens than the {self._maximum} that may be used")
-        unknown = getattr(self._tokenizer.model, "unk_token", None)
-        self._unknown = unknown and self._tokenizer.token_to_id(unknown)
+            raise BundleError(
+                f"{path} adds more tokens than the {config.maximum_tokens} that may be used"
+            )
 
     def __call__(self, words: str) -> Tokens:
         """Tokenize what was said.
@@ -84,25 +79,24 @@ class TextFrontend:
         if not any(unicodedata.category(c)[0] in "LN" for c in text):
             return Tokens(None, "the transcript holds no words")
         text, notes = self._recent(text)
-        encoding = self._tokenizer.encode(text)
-        ids = np.array([encoding.ids], dtype=np.int64)
-        content = ids[0][np.array(encoding.special_tokens_mask) == 0]
-        if len(content) == 0 or (content == self._unknown).all():
+        content, _ = self._tokenizer.pieces(text)
+        if len(content) == 0 or (content == self._tokenizer.unknown).all():
             return Tokens(None, "none of the transcript's words is known to the model", notes)
-        return Tokens(ids, None, notes)
+        ids = np.concatenate([self._tokenizer.before, content, self._tokenizer.behind])
+        return Tokens(ids[None], None, notes)
 
     def _recent(self, text: str) -> tuple[str, tuple[str, ...]]:
         """Give the last words of `text` that fit, and a note if that is not all of them."""
         words = text.split(" ")
         # No word has less than one token, so more words than tokens never fit.
         kept = " ".join(words[-self._budget :])
-        offsets = self._tokenizer.encode(kept, add_special_tokens=False).offsets
-        if len(offsets) > self._budget:
-            cut = offsets[-self._budget][0]
+        starts = self._tokenizer.pieces(kept)[1]
+        if len(starts) > self._budget:
+            cut = int(starts[-self._budget])
             # The first whole word behind the cut; a single endless word is cut in the middle.
             start = kept.find(" ", max(cut - 1, 0)) + 1
             kept = kept[start:] if start else kept[cut:]
-            while len(self._tokenizer.encode(kept).ids) > self._maximum and len(kept) > 1:
+            while len(self._tokenizer.pieces(kept)[0]) > self._budget and len(kept) > 1:
                 kept = kept[-(len(kept) // 2) :]
         if kept == text:
             return text, ()

@@ -33,7 +33,7 @@ IDS = {token: i for i, token in enumerate(VOCABULARY)}
 def tokenizer(tmp_path: Path) -> Path:
     """A small tokenizer of BERT's kind, which pads and cuts unless it is told not to."""
     made = Tokenizer(models.WordPiece(IDS, unk_token="[UNK]"))  # noqa: S106
-    made.normalizer = normalizers.Lowercase()
+    made.normalizer = normalizers.BertNormalizer(strip_accents=False)
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     made.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
