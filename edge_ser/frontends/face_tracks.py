@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.frontends.faces import Face
+from edge_ser.frontends.faces import Face, FaceDetector
+from edge_ser.media.clip import Picture
 
 # How far a face may be from where it was expected, in its own sizes: at once, and more for every
 # second in which it was not seen. People side by side are further apart; a head that is not seen
@@ -25,6 +26,9 @@ _GOES_ON: Final = SAMPLE_RATE // 2
 
 # Who was not seen for so long is not there any more: somebody else may be followed.
 _GONE: Final = SAMPLE_RATE
+
+# Who else comes into view is noticed within so long.
+_LOOK_AROUND: Final = SAMPLE_RATE
 
 # Who comes back later is a new person; longer than any window, so that a head that turns away and
 # back is one.
@@ -89,6 +93,34 @@ class FaceTracker:
         self._tracks: list[_Track] = []
         self._count = 0
         self._followed: _Track | None = None
+        self._alone: tuple[Face, tuple[int, ...]] | None = None
+        self._looked_around = 0
+
+    def look(self, detector: FaceDetector, image: Picture, time: int) -> list[Face]:
+        """Give the faces of the next picture, largest first.
+
+        Where one person was alone in the picture before, their face is looked for where it was, and
+        elsewhere only where that does not show it, and once a second, to see who else has come.
+
+        Args:
+            detector: finds them.
+            image: uint8 [height, width, 3], RGB.
+            time: when it is shown, in 16 kHz samples.
+
+        Raises:
+            EngineError: if the detector's graph fails.
+        """
+        again: Face | None = None
+        if self._alone is not None and time - self._looked_around < _LOOK_AROUND:
+            face, shape = self._alone
+            again = detector.face_again(image, face) if shape == image.shape else None
+        if again is None:
+            faces = detector.faces(image)
+            self._looked_around = time
+        else:
+            faces = [again]
+        self._alone = (faces[0], image.shape) if len(faces) == 1 else None
+        return faces
 
     def follow(self, faces: Sequence[Face], time: int, width: int) -> tuple[Face, Sighting]:
         """Choose the face of the person who is followed.

@@ -32,6 +32,9 @@ _SAME_PLACE: Final = 0.5
 _CLEAR_SIZE: Final = 0.2
 _CLEAR_SCORE: Final = 0.75
 
+# A square so many times larger than a face shows it clearly, also when it has moved.
+_NEAR: Final = 4.0
+
 RIGHT_EYE: Final = 0
 LEFT_EYE: Final = 1
 """Rows of `Face.keypoints`; the others are nose tip, mouth, right ear and left ear.
@@ -42,6 +45,9 @@ Right is the person's right, so the right eye lies on the left of a picture that
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, width and height in pixels."""
+
+View: TypeAlias = tuple[float, float, float]
+"""A square of a picture, which may reach beyond its border: left, top and side in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +60,8 @@ class Face:
     """float32 [6, 2], x and y."""
     score: float
     """How sure the detector is, 0 to 1."""
+    view: View
+    """What the detector saw it in."""
 
     @property
     def size(self) -> float:
@@ -83,24 +91,44 @@ class FaceDetector:
         """
         height, width = image.shape[:2]
         whole = max(height, width)
-        found = blend(self._look(image, (width - whole) / 2, (height - whole) / 2, whole))
-        clear = (f.size >= _CLEAR_SIZE * whole and f.score >= _CLEAR_SCORE for f in found)
-        if not any(clear):
+        found = self._look(image, ((width - whole) / 2, (height - whole) / 2, whole))
+        if not any(map(_clear, found)):
             near: list[Face] = []
-            for side, left, top in _squares(width, height):
-                near += blend(self._look(image, left, top, side))
+            for view in _squares(width, height):
+                near += self._look(image, view)
             near.sort(key=lambda f: f.score, reverse=True)
             # What was seen from near is placed better.
             found = distinct([*near, *found])
         found.sort(key=lambda f: f.box[2] * f.box[3], reverse=True)
         return found
 
-    def _look(self, image: Picture, left: float, top: float, side: float) -> list[Face]:
-        """Give every detection in a square of the picture, which may reach beyond its border."""
-        seen = square_view(image, left, top, side)
-        result = self._session.run({"image": seen})
-        return decode(
-            result["boxes"][0], result["scores"][0, :, 0], self._minimum_logit, left, top, side
+    def face_again(self, image: Picture, before: Face) -> Face | None:
+        """Look for a face that was alone in the picture before, only where it was seen.
+
+        A face that was small there is looked at from near.
+
+        Args:
+            image: uint8 [height, width, 3], RGB, of the same size as the picture before.
+            before: the face in the picture before.
+
+        Returns:
+            The face; None where it is lost, doubtful, near the border of what is looked at, or not
+            alone: `faces` then tells more.
+
+        Raises:
+            EngineError: if the detector's graph fails.
+        """
+        found = self._look(image, before.view if _clear(before) else _around(before))
+        if len(found) != 1 or overlap(found[0].box, before.box) < _SAME_FACE:
+            return None
+        face = found[0]
+        return face if _clear(face) and _whole(face, *image.shape[:2]) else None
+
+    def _look(self, image: Picture, view: View) -> list[Face]:
+        """Give the faces in a square of the picture."""
+        result = self._session.run({"image": square_view(image, *view)})
+        return blend(
+            decode(result["boxes"][0], result["scores"][0, :, 0], self._minimum_logit, view)
         )
 
 
@@ -131,9 +159,7 @@ def decode(
     boxes: FloatTensor,
     scores: FloatTensor,
     minimum_logit: float,
-    left: float,
-    top: float,
-    side: float,
+    view: View,
 ) -> list[Face]:
     """Turn raw detector rows into faces.
 
@@ -142,10 +168,9 @@ def decode(
             anchors in pixels of the detector's picture.
         scores: float32 [896], logits.
         minimum_logit: rows below are left out.
-        left: where the detector's picture lies in the whole one, in pixels.
-        top: likewise.
-        side: how large it is there, in pixels.
+        view: where the detector's picture lies in the whole one.
     """
+    left, top, side = view
     rows = np.flatnonzero(scores >= minimum_logit)
     scale = side / DETECTOR_SIDE
     corner = np.array([left, top], dtype=np.float32)
@@ -158,7 +183,7 @@ def decode(
         box = (float(centre[0]) - width / 2, float(centre[1]) - height / 2, width, height)
         if width > 0 and height > 0 and np.isfinite(keypoints).all():
             score = float(1 / (1 + np.exp(-np.clip(np.float64(scores[row]), -80, 80))))
-            faces.append(Face(box, keypoints.astype(np.float32), score))
+            faces.append(Face(box, keypoints.astype(np.float32), score, view))
     return faces
 
 
@@ -177,7 +202,8 @@ def blend(faces: list[Face]) -> list[Face]:
         weights = np.array([f.score for f in same]) / sum(f.score for f in same)
         left, top, width, height = (float(v) for v in weights @ np.array([f.box for f in same]))
         keypoints = np.tensordot(weights, np.stack([f.keypoints for f in same]), axes=1)
-        blended.append(Face((left, top, width, height), keypoints.astype(np.float32), best.score))
+        box = (left, top, width, height)
+        blended.append(Face(box, keypoints.astype(np.float32), best.score, best.view))
     return blended
 
 
@@ -205,16 +231,39 @@ def shared(a: Box, b: Box) -> float:
     return max(width, 0.0) * max(height, 0.0)
 
 
-def _squares(width: int, height: int) -> list[tuple[float, float, float]]:
-    """Squares (side, left, top) that cover a picture, half overlapping along its longer side."""
+def _clear(face: Face) -> bool:
+    """Whether a face is found reliably and placed well in what it was seen in."""
+    return face.size >= _CLEAR_SIZE * face.view[2] and face.score >= _CLEAR_SCORE
+
+
+def _around(face: Face) -> View:
+    left, top, width, height = face.box
+    side = _NEAR * face.size
+    return (left + (width - side) / 2, top + (height - side) / 2, side)
+
+
+def _whole(face: Face, height: int, width: int) -> bool:
+    """Whether a face lies in its view, but for where the picture of that size ends, too."""
+    left, top, side = face.view
+    return all(
+        (start <= 0 or at >= start) and (start + side >= size or at + length <= start + side)
+        for at, length, start, size in (
+            (face.box[0], face.box[2], left, width),
+            (face.box[1], face.box[3], top, height),
+        )
+    )
+
+
+def _squares(width: int, height: int) -> list[View]:
+    """Squares that cover a picture, half overlapping along its longer side."""
     side = min(width, height)
     count = int(np.ceil((max(width, height) - side) / (side / 2))) + 1
     if count == 1:
         # A square picture: four quarters, a little larger than a half each.
         side = round(side * 0.6)
-        return [(side, x, y) for x in (0, width - side) for y in (0, height - side)]
+        return [(x, y, side) for x in (0, width - side) for y in (0, height - side)]
     steps = np.linspace(0, max(width, height) - side, min(count, _MOST_SQUARES))
-    return [(side, float(s), 0.0) if width > height else (side, 0.0, float(s)) for s in steps]
+    return [(float(s), 0.0, side) if width > height else (0.0, float(s), side) for s in steps]
 
 
 # A panorama must not cost more than a few looks.

@@ -91,7 +91,7 @@ class FaceFrontend:
             if luminance(_checked(frame.image)) < config.black_level:
                 black += 1
                 continue
-            faces = self._detector.faces(frame.image)
+            faces = tracker.look(self._detector, frame.image, frame.time)
             if not faces:
                 continue
             usable = [f for f in faces if f.size >= config.minimum_face_pixels]

@@ -21,7 +21,7 @@ def face_at(x: float, y: float, size: float, tilt: float = 0.0) -> Face:
     centre = np.array([x + size / 2, y + size / 2])
     across = np.array([np.cos(tilt), np.sin(tilt)]) * size * 0.2
     keypoints = np.stack([centre - across, centre + across, *[centre] * 4]).astype(np.float32)
-    return Face((x, y, size, size), keypoints, 1.0)
+    return Face((x, y, size, size), keypoints, 1.0, (0, 0, 640))
 
 
 @pytest.mark.parametrize("size", [30.0, 112.0, 200.0, 300.0])

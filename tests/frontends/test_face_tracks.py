@@ -11,7 +11,7 @@ import pytest
 from edge_ser.bundles.schema import VideoFrontendConfig
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.frontends.face_tracks import FaceTracker, Sighting, one_person
-from edge_ser.frontends.faces import Face
+from edge_ser.frontends.faces import Face, FaceDetector
 from edge_ser.frontends.video import FaceFrontend
 from edge_ser.media.clip import VideoFrame
 
@@ -24,7 +24,8 @@ def face(x: float, size: float = 80, y: float = 200) -> Face:
     """A face whose middle is at `x`, `y`."""
     shares = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.5, 0.8), (0.0, 0.5), (1.0, 0.5)])
     corner = np.array([x - size / 2, y - size / 2])
-    return Face((*map(float, corner), size, size), (corner + shares * size).astype(np.float32), 0.9)
+    box = (*map(float, corner), size, size)
+    return Face(box, (corner + shares * size).astype(np.float32), 0.9, (0, -80, WIDTH))
 
 
 def followed(pictures: Sequence[Sequence[Face]]) -> list[tuple[float, int] | None]:
@@ -130,3 +131,31 @@ def test_crops_of_a_window_are_of_one_person(
     assert window.times == (0, STEP, 3 * STEP)
     assert window.tensor.shape[0] == len(window.faces) == len(window.sightings) == 3
     assert window.notes[0].startswith("2 faces in view: the one on the left is followed; 1 of 4")
+
+
+@pytest.mark.parametrize("still", ["seen", "gone", "resized"])
+def test_who_is_alone_is_looked_for_where_they_were_and_once_a_second_all_around(
+    detector: Any, make_picture: Callable[..., np.ndarray], still: str
+) -> None:
+    tracker, faces = FaceTracker(), FaceDetector(detector, 0.5)
+    alone = make_picture(640, 480, (200, 100, 90, 90))
+    looks = []
+    for number in range(11):
+        detector.looks = 0
+        (seen,) = tracker.look(faces, alone, number * STEP)
+        looks.append(detector.looks)
+        assert seen.box[0] == pytest.approx(200, abs=6)
+    around = looks[0]
+    assert around > 2
+    assert looks == [around, 1, 1, 1, 1] * 2 + [around]
+    detector.looks = 0
+    if still == "gone":
+        assert tracker.look(faces, make_picture(640, 480), 11 * STEP) == []
+    elif still == "resized":
+        assert len(tracker.look(faces, make_picture(600, 480, (200, 100, 90, 90)), 11 * STEP)) == 1
+    else:
+        joined = make_picture(640, 480, (200, 100, 90, 90), (500, 300, 90, 90))
+        counts = [len(tracker.look(faces, joined, n * STEP)) for n in range(11, 17)]
+        # Noticed within a second; several faces are all looked for in every picture.
+        assert counts == [1, 1, 1, 1, 2, 2]
+    assert detector.looks >= around

@@ -25,7 +25,7 @@ MakePicture = Callable[..., np.ndarray]
 
 
 def face(x: float, y: float, width: float, height: float, score: float) -> Face:
-    return Face((x, y, width, height), np.full((6, 2), x, np.float32), score)
+    return Face((x, y, width, height), np.full((6, 2), x, np.float32), score, (0, 0, 128))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_row_is_an_offset_from_its_anchor(row: int, centre: tuple[float, float
     scores = np.full(896, -5, np.float32)
     boxes[row] = [1, 2, 10, 20, *([3, 4] * 6)]
     scores[row] = 0.0
-    (found,) = decode(boxes, scores, -1.0, left=100, top=50, side=256)
+    (found,) = decode(boxes, scores, -1.0, (100, 50, 256))
     # The view is 256 pixels wide in the picture: every detector pixel is two.
     x, y = centre
     assert found.box == (100 + 2 * (x + 1) - 10, 50 + 2 * (y + 2) - 20, 20, 40)
@@ -63,7 +63,7 @@ def test_rows_below_the_threshold_or_without_meaning_are_no_faces() -> None:
     boxes[1, 2] = -4
     boxes[2, 7] = np.nan
     scores[4] = np.nan
-    (found,) = decode(boxes, scores, 0.0, 0, 0, 128)
+    (found,) = decode(boxes, scores, 0.0, (0, 0, 128))
     assert found.box[2:] == (1, 1)
 
 
@@ -139,6 +139,45 @@ def test_only_small_faces_are_looked_at_again(
     assert detector.looks == looks
 
 
+@pytest.mark.parametrize(
+    ("box", "after", "found"),
+    [
+        pytest.param((100, 100, 90, 90), (104, 98, 90, 90), True, id="moves"),
+        pytest.param((100, 100, 90, 90), (200, 200, 90, 90), False, id="jumps"),
+        pytest.param((100, 100, 90, 90), (250, 100, 90, 90), False, id="over the border"),
+        pytest.param((0, 0, 90, 90), (0, 0, 75, 75), True, id="over the picture's border"),
+        pytest.param((100, 100, 90, 90), (105, 105, 54, 54), False, id="becomes small"),
+        pytest.param((300, 100, 40, 40), (304, 98, 40, 40), True, id="small and moves"),
+    ],
+)
+def test_a_face_is_looked_for_where_it_was(
+    detector: Any,
+    make_picture: MakePicture,
+    box: tuple[int, ...],
+    after: tuple[int, ...],
+    found: bool,
+) -> None:
+    faces = FaceDetector(detector, 0.5)
+    (before,) = faces.faces(make_picture(480, 480, box))
+    detector.looks = 0
+    again = faces.face_again(make_picture(480, 480, after), before)
+    assert detector.looks == 1
+    assert (again is not None) == found
+    if again is not None:
+        np.testing.assert_allclose(
+            again.keypoints[2], np.add(after[:2], np.array([0.5, 0.6]) * after[2]), atol=14
+        )
+
+
+def test_two_faces_where_one_was_are_looked_at_more_closely(
+    detector: Any, make_picture: MakePicture
+) -> None:
+    faces = FaceDetector(detector, 0.5)
+    (before,) = faces.faces(make_picture(480, 480, (40, 40, 90, 90)))
+    pair = make_picture(480, 480, (40, 40, 90, 90), (160, 40, 90, 90))
+    assert faces.face_again(pair, before) is None
+
+
 def test_overlap_of_boxes() -> None:
     assert overlap((0, 0, 2, 2), (0, 0, 2, 2)) == 1.0
     assert overlap((0, 0, 2, 2), (1, 0, 2, 2)) == pytest.approx(1 / 3)
@@ -159,8 +198,8 @@ def test_beyond_the_picture_the_view_is_black() -> None:
 def test_pictures_of_every_size_are_looked_at(width: int, height: int, grey: int) -> None:
     image = np.full((height, width, 3), grey, np.uint8)
     whole = max(width, height)
-    squares = [(whole, (width - whole) / 2, (height - whole) / 2), *_squares(width, height)]
-    for side, left, top in squares:
-        view = square_view(image, left, top, side)
+    views = [((width - whole) / 2, (height - whole) / 2, whole), *_squares(width, height)]
+    for place in views:
+        view = square_view(image, *place)
         assert view.shape == (1, 3, 128, 128)
         assert set(np.unique(view)) <= {0.0, float(grey)}

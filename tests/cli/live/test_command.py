@@ -194,7 +194,7 @@ def test_the_meter_hands_everything_on() -> None:
 
 def test_the_preview_boxes_the_face_and_leaves_the_picture_alone() -> None:
     image = np.full((720, 1280, 3), 50, np.uint8)
-    face = Face((400.0, 200.0, 300.0, 300.0), np.zeros((6, 2), np.float32), 0.9)
+    face = Face((400.0, 200.0, 300.0, 300.0), np.zeros((6, 2), np.float32), 0.9, (0, 0, 720))
     small = annotated(image, [face], "happy")
     assert small.shape == (360, 640, 3)
     assert (small[150, 200] == (80, 220, 80)).all()
