@@ -26,7 +26,7 @@ from edge_ser.pipeline.encoders import Encoders
 from edge_ser.pipeline.timing import StageTimer
 from edge_ser.pipeline.words import WordEncoder
 from edge_ser.result import Decision
-from edge_ser.runtime.backend import DEFAULT_BACKEND
+from edge_ser.runtime.backend import DEFAULT_BACKEND, JOINING
 from edge_ser.runtime.closing import ClosedOnExit
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class EdgeRecognizer(ClosedOnExit):
         backend: str = DEFAULT_BACKEND,
         threads: int = 1,
         risk: float | None = None,
+        join: bool | None = None,
     ) -> None:
         """Load a bundle and open its graphs.
 
@@ -70,6 +71,9 @@ class EdgeRecognizer(ClosedOnExit):
             risk: share of the answers that may be wrong, between 0 and 1: a decision abstains where
                 more were in the bundle's own measurements, those of sound on corpora that its
                 training never saw. None takes the bundle's thresholds.
+            join: whether what streams and threads that share this recognizer ask of a graph at the
+                same time is joined into one run. Nobody waits for company, and answers are the
+                same. None joins on a GPU, where it pays.
 
         Raises:
             BundleError: if the bundle is not what its manifest says.
@@ -83,7 +87,8 @@ class EdgeRecognizer(ClosedOnExit):
         self._backend = backend
         self._threads = threads
         self._risk = risk
-        self._encoders = Encoders(self.bundle, backend, threads, risk=risk)
+        self._join = backend in JOINING if join is None else bool(join)
+        self._encoders = Encoders(self.bundle, backend, threads, risk=risk, join=self._join)
         self._speech_to_text: SpeechToText | None = None
         self._speech_to_text_lock = threading.Lock()
         self._closed = False
@@ -104,7 +109,7 @@ class EdgeRecognizer(ClosedOnExit):
         """
         _ = self.encoders
         bundle = self.bundle
-        options = (self._backend, self._threads, self._risk)
+        options = (self._backend, self._threads, self._risk, self._join)
         return _reopened, (str(bundle.folder), bundle.digest, *options)
 
     @property
@@ -448,9 +453,9 @@ def _notes(clip: Clip, spoken: Transcript | None, end: int) -> tuple[str, ...]:
 
 
 def _reopened(
-    folder: str, digest: str, backend: str, threads: int, risk: float | None
+    folder: str, digest: str, backend: str, threads: int, risk: float | None, join: bool
 ) -> EdgeRecognizer:
     bundle = load_bundle(folder)
     if bundle.digest != digest:
         raise BundleError(f"{folder} is another bundle than the recognizer was made with")
-    return EdgeRecognizer(bundle, backend=backend, threads=threads, risk=risk)
+    return EdgeRecognizer(bundle, backend=backend, threads=threads, risk=risk, join=join)

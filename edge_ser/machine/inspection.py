@@ -41,6 +41,11 @@ NEEDED: Final = frozenset({"python", "kernels", "default bundle", "onnxruntime"}
 """Parts that the runtime cannot work without."""
 
 
+_ONNXRUNTIMES: Final = ("onnxruntime", "onnxruntime-directml", "onnxruntime-gpu")
+"""Packages that hold the module `onnxruntime`: of several the last one to be installed is it."""
+_ALONE: Final = "pip uninstall -y {} && pip install --force-reinstall --no-deps {}"
+
+
 def inspect_machine() -> list[Finding]:
     """Look at every part, in the order in which a reader wants them."""
     return [_guarded(part, look) for part, look in _LOOKS.items()]
@@ -101,17 +106,55 @@ def _bundle() -> Finding:
 
 
 def _onnxruntime() -> Finding:
-    advice = "pip install onnxruntime"
     if importlib.util.find_spec("onnxruntime") is None:
-        return Finding("onnxruntime", "missing", "", advice)
+        return Finding("onnxruntime", "missing", "", "pip install onnxruntime")
     from edge_ser.runtime.onnxruntime_sessions import available_providers, onnxruntime
 
-    providers = ", ".join(p.removesuffix("ExecutionProvider") for p in available_providers())
-    return Finding(
-        "onnxruntime",
-        "there",
-        f"{onnxruntime().__version__}; providers: {providers}; its reports of usage are off",
+    providers = [p.removesuffix("ExecutionProvider") for p in available_providers()]
+    detail = (
+        f"{onnxruntime().__version__}; providers: {', '.join(providers)}; "
+        "its reports of usage are off"
     )
+    advice = ""
+    several = sorted({d for d in _ONNXRUNTIMES if _version(d) is not None})
+    if len(several) > 1:
+        detail += f"; {' and '.join(several)} are in each other's way: they share a folder"
+        advice = _ALONE.format(" ".join(d for d in several if d != several[-1]), several[-1])
+    elif cuda_device_count() > 0 and "CUDA" not in providers:
+        advice = 'for the CUDA device: pip install "edge-ser[cuda]" && ' + _ALONE.format(
+            "onnxruntime", "onnxruntime-gpu"
+        )
+    return Finding("onnxruntime", "there", detail, advice)
+
+
+def _plugins() -> Finding:
+    """Execution providers that come as packages beside ONNX Runtime."""
+    from edge_ser.errors import EngineError
+    from edge_ser.runtime.plugin_providers import PLUGINS, installed, plugin_devices
+
+    part, there, broken, missing = "provider plug-ins", [], [], []
+    for provider, plugin in PLUGINS.items():
+        name = provider.removesuffix("ExecutionProvider")
+        if not installed(provider):
+            missing.append(plugin.package)
+            continue
+        version = _version(plugin.package) or ""
+        try:
+            found = plugin_devices(provider)
+        except EngineError as error:
+            broken.append(f"{name} {version}: {error}")
+        else:
+            there.append(f"{name} {version} on {len(found.devices)} {found.kind}")
+    advice = f"one of: pip install {' | '.join(missing)}" if missing else ""
+    state: State = "broken" if broken else "there" if there else "missing"
+    return Finding(part, state, "; ".join(there + broken), "" if there else advice)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _cuda() -> Finding:
@@ -128,10 +171,9 @@ def _package(part: str, distributions: tuple[str, ...], module: str, extra: str)
     if importlib.util.find_spec(module) is None:
         return Finding(part, "missing", "", advice)
     for name in distributions:
-        try:
-            return Finding(part, "there", f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            continue
+        version = _version(name)
+        if version is not None:
+            return Finding(part, "there", f"{name} {version}")
     return Finding(part, "there", f"module {module}")
 
 
@@ -188,6 +230,7 @@ _LOOKS: dict[str, Callable[[], Finding]] = {
     "kernels": _kernels,
     "default bundle": _bundle,
     "onnxruntime": _onnxruntime,
+    "provider plug-ins": _plugins,
     "cuda device": _cuda,
     "tensorrt": _tensorrt,
     "tensorrt-rtx": _tensorrt_rtx,

@@ -54,7 +54,13 @@ class Encoders:
     """Thread contract: immutable after construction; every method may be called from any thread."""
 
     def __init__(
-        self, bundle: Bundle, backend: str, threads: int = 1, *, risk: float | None = None
+        self,
+        bundle: Bundle,
+        backend: str,
+        threads: int = 1,
+        *,
+        risk: float | None = None,
+        join: bool = False,
     ) -> None:
         """Open every graph of the bundle.
 
@@ -62,7 +68,8 @@ class Encoders:
             bundle: a verified bundle.
             backend: one of `edge_ser.runtime.backend.BACKENDS`.
             threads: threads that one run of a graph may use on the CPU.
-            risk: see `EdgeRecognizer`.
+            risk: see `EdgeRecognizer`; so is `join`.
+            join: whether calls that come at once are joined into one run.
 
         Raises:
             EngineError: if the backend cannot run a graph.
@@ -73,7 +80,7 @@ class Encoders:
         if risk is not None:
             calibration = {subset: own.at_risk(risk) for subset, own in calibration.items()}
         with ExitStack() as stack:
-            graphs = open_graphs(bundle, backend, stack, threads=threads)
+            graphs = open_graphs(bundle, backend, stack, threads=threads, join=join)
             self._acoustic, self._text, self._face = (
                 graphs[m] for m in ("acoustic", "text", "face")
             )

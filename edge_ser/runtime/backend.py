@@ -32,6 +32,10 @@ _PROVIDERS: Final[Mapping[str, tuple[str, ...]]] = {
     "onnxruntime:qnn": ("QNNExecutionProvider", "CPUExecutionProvider"),
 }
 
+JOINING: Final = frozenset({"onnxruntime:cuda"})
+"""Backends on which many rows take hardly longer than one, so that calls that come at once are
+joined into one run: see `edge_ser.runtime.joined_runs`. A processor gains nothing by it."""
+
 BACKENDS: Final[tuple[str, ...]] = (*_PROVIDERS, "tensorrt", "tensorrt-rtx")
 """Every name that `open_session` takes."""
 

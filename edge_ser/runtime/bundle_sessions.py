@@ -8,12 +8,19 @@ from edge_ser.bundles.loading import Bundle
 from edge_ser.bundles.schema import GRAPHS, GraphName
 from edge_ser.runtime.backend import is_tensorrt, open_session
 from edge_ser.runtime.engine_cache import EngineCache
+from edge_ser.runtime.joined_runs import JoinedRuns, joinable
 from edge_ser.runtime.session import Session
 from edge_ser.runtime.shape_profiles import graph_shapes
 
 
 def open_graphs(
-    bundle: Bundle, backend: str, stack: ExitStack, *, threads: int = 1, passing: bool = False
+    bundle: Bundle,
+    backend: str,
+    stack: ExitStack,
+    *,
+    threads: int = 1,
+    passing: bool = False,
+    join: bool = False,
 ) -> dict[GraphName, Session]:
     """Open every graph of a bundle.
 
@@ -24,6 +31,7 @@ def open_graphs(
         threads: threads that one run of a graph may use on the CPU.
         passing: whether the bundle is there for a trial only: ONNX Runtime's optimised graphs are
             not kept, and engines that are not in the cache are built.
+        join: whether calls that come at once are joined into one run, for graphs that allow it.
 
     Raises:
         ConfigError: the backend's name is unknown.
@@ -33,7 +41,7 @@ def open_graphs(
     sessions: dict[GraphName, Session] = {}
     for name in GRAPHS:
         entry = bundle.manifest.graphs[name]
-        session = open_session(
+        session: Session = open_session(
             bundle.graph_path(name),
             entry.inputs,
             entry.outputs,
@@ -45,5 +53,7 @@ def open_graphs(
             build_missing=passing,
         )
         stack.callback(session.close)
+        if join and joinable(session, bundle.graph_path(name)):
+            session = JoinedRuns(session)
         sessions[name] = session
     return sessions

@@ -11,9 +11,11 @@ from edge_ser.errors import EngineError
 from edge_ser.runtime.onnxruntime_sessions import (
     CPU,
     Graph,
+    PluginDevices,
     available_providers,
     open_graph,
 )
+from edge_ser.runtime.plugin_providers import is_plugin, plugin_devices
 from edge_ser.runtime.session import Tensor
 from edge_ser.runtime.tensor_check import check_declared, check_inputs
 
@@ -21,14 +23,14 @@ if TYPE_CHECKING:
     from edge_ser.runtime.engine_cache import EngineCache
 
 _PACKAGES: Final[Mapping[str, str]] = {
-    "CUDAExecutionProvider": "onnxruntime-gpu",
+    "CUDAExecutionProvider": '"onnxruntime-gpu[cuda,cudnn]"',
     "TensorrtExecutionProvider": "onnxruntime-gpu",
-    "NvTensorRTRTXExecutionProvider": "onnxruntime-trt-rtx",
-    "OpenVINOExecutionProvider": "onnxruntime-openvino",
     "DmlExecutionProvider": "onnxruntime-directml",
-    "QNNExecutionProvider": "onnxruntime-qnn",
     "MIGraphXExecutionProvider": "onnxruntime-migraphx",
 }
+"""Packages that replace `onnxruntime` by one that has the provider built in."""
+
+_LIBRARIES: Final = {"CUDAExecutionProvider": ' (pip install "edge-ser[cuda]" brings CUDA\'s)'}
 
 _DTYPES: Final[Mapping[str, str]] = {
     "tensor(float)": "float32",
@@ -84,9 +86,9 @@ class OnnxRuntimeSession:
             raise EngineError(f"{path}: threads must be 1 or more, not {threads}")
         if not path.is_file():
             raise EngineError(f"{path}: there is no such graph file; check the bundle's folder")
-        _require_providers(providers)
+        plugin = _require_providers(providers)
         self._path = path
-        session = _open(path, providers, threads, cache, sha256)
+        session = _open(path, providers, threads, cache, sha256, plugin)
         self._check_providers(providers, session.providers)
         self._session: Graph | None = session
         found_in = _specs(session.inputs, path)
@@ -106,8 +108,8 @@ class OnnxRuntimeSession:
             if name not in active:
                 raise EngineError(
                     f"{self._path}: the execution provider {name} is installed but did not start "
-                    f"(running instead: {', '.join(active)}); check its driver and libraries, "
-                    'or ask for the backend "onnxruntime"'
+                    f"(running instead: {', '.join(active)}); check its driver and libraries"
+                    f'{_LIBRARIES.get(name, "")}, or ask for the backend "onnxruntime"'
                 )
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -136,14 +138,18 @@ def short_name(provider: str) -> str:
     return provider.removesuffix("ExecutionProvider")
 
 
-def _require_providers(names: Sequence[str]) -> None:
-    installed = available_providers()
+def _require_providers(names: Sequence[str]) -> PluginDevices | None:
+    """Raise unless all are there; the devices of the plug-in among them, if one is."""
+    installed, plugin = available_providers(), None
     for name in names:
+        if is_plugin(name):
+            plugin = plugin_devices(name)
+            continue
         if name in installed:
             continue
         package = _PACKAGES.get(name)
         advice = (
-            f"run: pip uninstall onnxruntime && pip install {package}"
+            f"run: pip uninstall -y onnxruntime && pip install {package}"
             if package
             else "ask for one of the installed ones"
         )
@@ -151,6 +157,7 @@ def _require_providers(names: Sequence[str]) -> None:
             f"the execution provider {name} is not in the installed ONNX Runtime "
             f"(it has {', '.join(installed)}); {advice}"
         )
+    return plugin
 
 
 def _open(
@@ -159,9 +166,10 @@ def _open(
     threads: int,
     cache: EngineCache | None,
     sha256: str | None,
+    plugin: PluginDevices | None,
 ) -> Graph:
     if cache is None or list(providers) != [CPU]:
-        return open_graph(path, threads=threads, providers=providers)
+        return open_graph(path, threads=threads, providers=providers, plugin=plugin)
     from edge_ser.runtime.onnxruntime_cache import cached_graph
 
     return cached_graph(path, cache, threads=threads, sha256=sha256)

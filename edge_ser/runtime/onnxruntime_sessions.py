@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Literal
@@ -33,6 +36,23 @@ def onnxruntime(part: str = "") -> ModuleType:
 
     library.disable_telemetry_events()
     return importlib.import_module(".".join(filter(None, ("onnxruntime", part))))
+
+
+@dataclass(frozen=True)
+class PluginDevices:
+    """Where a provider that was registered as a plug-in runs.
+
+    Attributes:
+        provider: its name.
+        kind: ``NPU``, ``GPU`` or ``CPU``.
+        devices: of that kind, as `SessionOptions.add_provider_for_devices` takes them.
+        options: of the provider there.
+    """
+
+    provider: str
+    kind: str
+    devices: tuple[Any, ...]
+    options: Mapping[str, str]
 
 
 class Graph:
@@ -75,6 +95,7 @@ def open_graph(
     providers: Sequence[str] = (CPU,),
     write_to: Path | None = None,
     settings: Mapping[str, str] | None = None,
+    plugin: PluginDevices | None = None,
 ) -> Graph:
     """Open an ONNX graph.
 
@@ -90,6 +111,7 @@ def open_graph(
         providers: execution providers in order of preference.
         write_to: file that the optimised graph is written to.
         settings: further entries of the session's configuration.
+        plugin: runs what it can of the graph, the CPU the rest; `providers` then name both.
 
     Raises:
         EngineError: if the file is missing or is no graph that ONNX Runtime can run.
@@ -114,9 +136,14 @@ def open_graph(
     }[optimise]
     if write_to is not None:
         options.optimized_model_filepath = str(write_to)
+    # What a plug-in runs on is one of the options; names beside it would take its place.
+    named: dict[str, Any] = {"providers": list(providers)} if plugin is None else {}
     try:
+        if plugin is not None:
+            options.add_provider_for_devices(list(plugin.devices), dict(plugin.options))
+        _preload(library, providers)
         session = library.InferenceSession(
-            graph if isinstance(graph, bytes) else str(graph), options, providers=list(providers)
+            graph if isinstance(graph, bytes) else str(graph), options, **named
         )
     except Exception as error:
         raise EngineError(
@@ -125,6 +152,14 @@ def open_graph(
         ) from error
     session.disable_fallback()
     return Graph(what, session)
+
+
+def _preload(library: ModuleType, providers: Sequence[str]) -> None:
+    """Load CUDA's libraries out of their wheels, where the extra ``cuda`` has brought them."""
+    if "CUDAExecutionProvider" in providers and hasattr(library, "preload_dlls"):
+        # It prints what it does not find; the provider that does not start is told of by us.
+        with redirect_stdout(StringIO()):
+            library.preload_dlls()
 
 
 def available_providers() -> list[str]:

@@ -121,7 +121,7 @@ def test_a_missing_provider_is_an_error_that_names_the_installed_ones(affine_gra
         with pytest.raises(EngineError, match="CPUExecutionProvider"):
             OnnxRuntimeSession(affine_graph, providers=[installed_but_odd])
         return
-    with pytest.raises(EngineError, match=r"CPUExecutionProvider.*pip install onnxruntime-gpu"):
+    with pytest.raises(EngineError, match=r"CPUExecutionProvider.*pip install .onnxruntime-gpu"):
         open_session(affine_graph, backend="onnxruntime:cuda")
 
 

@@ -18,7 +18,7 @@ X = np.arange(12, dtype=np.float32).reshape(4, 3)
 
 def test_the_cuda_provider_runs_or_says_how_to_get_it(affine_graph: Path) -> None:
     if "CUDAExecutionProvider" not in available_providers():
-        with pytest.raises(EngineError, match="pip install onnxruntime-gpu"):
+        with pytest.raises(EngineError, match=r"pip install .onnxruntime-gpu"):
             open_session(affine_graph, backend="onnxruntime:cuda")
         return
     session = open_session(affine_graph, backend="onnxruntime:cuda")
