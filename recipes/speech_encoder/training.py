@@ -61,6 +61,8 @@ CONFIG: Final = CorporaTraining(
     longest_seconds=3.0,
     audio=AudioAugmentation.of_the_world(),
 )
+LEFT_OUT_EPOCHS: Final = 20
+"""Of the runs that only judge: five of them, so each is shorter than the one that ships."""
 
 
 class Features:
@@ -96,6 +98,7 @@ def train_speech(
     only: Sequence[str] = RUNS,
     *,
     config: CorporaTraining = CONFIG,
+    left_out_epochs: int = LEFT_OUT_EPOCHS,
     speech: Path | None = None,
     seed: int = 7,
     processes: int = 1,
@@ -108,6 +111,7 @@ def train_speech(
         output: folder of the runs and of the log-mels.
         only: names of runs.
         config: of the training.
+        left_out_epochs: of the runs that leave a corpus out.
         speech: pretrained Whisper weights; None takes the installed package.
         seed: of everything.
         processes: that make log-mels.
@@ -123,10 +127,11 @@ def train_speech(
     features = Features(output / "log_mels", corpora, seed, processes)
     for name in only:
         folder = output / name
-        claim(folder, config.model_dump_json(indent=1))
+        trained = config if name == ALL else config.model_copy(update={"epochs": left_out_epochs})
+        claim(folder, trained.model_dump_json(indent=1))
         if not (folder / TASK).is_file():
-            _fit(folder, name, corpora, features, config, speech, seed, console)
-        task = read_task(folder, config)
+            _fit(folder, name, corpora, features, trained, speech, seed, console)
+        task = read_task(folder, trained)
         for part, items, log_mels in _judged(name, corpora, features):
             answers = answer(task, log_mels, items)
             write_answers(folder / f"{part}.npz", answers)

@@ -75,7 +75,7 @@ def test_a_corpus_that_is_left_out_trains_nothing_and_is_answered_for(
 
     monkeypatch.setattr(corpora_fit, "CorporaExamples", Watched)
     output = tmp_path / "runs"
-    train_speech(tmp_path, output, ("all", "cremad"), config=CONFIG)
+    train_speech(tmp_path, output, ("all", "cremad"), config=CONFIG, left_out_epochs=CONFIG.epochs)
     assert heard == [set(corpora), set(corpora) - {"cremad"}]
     assert {f.stem for f in (output / "cremad").glob("*.npz")} == {"cremad-test", "read-test"}
     expected = {"read-test", "ravdess-test", "cremad-test", "ravdess-test quieter"}
@@ -90,19 +90,19 @@ def test_a_run_that_ended_is_read_back_and_another_configuration_is_not_taken_fo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = tmp_path / "runs"
-    train_speech(tmp_path, output, ("emodb",), config=CONFIG)
+    train_speech(tmp_path, output, ("emodb",), config=CONFIG, left_out_epochs=CONFIG.epochs)
     before = read_task(output / "emodb", CONFIG).state_dict()
 
     def never(*_: object) -> None:
         raise AssertionError("trained again")
 
     monkeypatch.setattr(training, "_fit", never)
-    train_speech(tmp_path, output, ("emodb",), config=CONFIG)
+    train_speech(tmp_path, output, ("emodb",), config=CONFIG, left_out_epochs=CONFIG.epochs)
     after = read_task(output / "emodb", CONFIG).state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     other = CONFIG.model_copy(update={"batch_size": 5})
     with pytest.raises(ConfigError, match="another configuration"):
-        train_speech(tmp_path, output, ("emodb",), config=other)
+        train_speech(tmp_path, output, ("emodb",), config=other, left_out_epochs=CONFIG.epochs)
 
 
 @pytest.mark.usefixtures("corpora")
