@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import typer
-from rich.console import Console
 
 from edge_ser.errors import EdgeSerError
+from edge_ser.shown.terminal import Terminal
 
 
 def run(command: Callable[..., None], arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +28,6 @@ def run(command: Callable[..., None], arguments: Sequence[str] | None = None) ->
         return int(ended.code or 0)
     except EdgeSerError as error:
         line = " ".join(str(error).split())
-        console = Console(stderr=True, soft_wrap=True, highlight=False)
-        console.print(f"error: {line}", style="red", markup=False)
+        Terminal(stderr=True, soft_wrap=True).print(f"error: {line}", style="red")
         return 2
     return 0

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from edge_ser.cli.options import AsJson
+from edge_ser.shown.terminal import Terminal
 
 app = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 
@@ -56,7 +56,7 @@ def kernels(
             table.add_row(
                 task["name"] if first else "", name, f"{value:.2f}", task["unit"], speedup
             )
-    console = Console()
+    console = Terminal()
     console.print(table)
     quality = Table(title="Quality of the resamplers")
     for column in (

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from edge_ser.cli.engine_tables import show_sensitivity, show_summary, show_verdicts
 from edge_ser.cli.options import BundleFolder, HeldOutClips, Int8Clips
 from edge_ser.errors import MissingExtraError
+from edge_ser.shown.terminal import Terminal
 
 EXIT_NOT_BUILT = 3
 """Graphs were written, engines were not: there is no CUDA device to build them on."""
@@ -88,7 +88,7 @@ def build_engine(
         raise MissingExtraError("build-engine", "engines") from error
     from edge_ser.bundles.loading import load_bundle
 
-    console = Console(highlight=False)
+    console = Terminal()
     request = BuildRequest(
         backend=backend.value,
         fp16=fp16,
@@ -123,6 +123,6 @@ def build_engine(
         raise typer.Exit(EXIT_NOT_BUILT)
 
 
-def _progress(console: Console) -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+def _progress(console: Terminal) -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from edge_ser.cli.options import AsJson
+from edge_ser.shown.terminal import Terminal
 
 if TYPE_CHECKING:
     from edge_ser.bundles.schema import Score
@@ -45,8 +46,10 @@ def show(
             json.dumps({**manifest.model_dump(mode="json"), "hash": bundle.digest}, indent=2)
         )
         return
-    console = Console(highlight=False)
-    console.print(f"[bold]{manifest.name}[/] {manifest.version}  hash {bundle.digest[:16]}")
+    console = Terminal()
+    console.print(
+        Text.assemble((manifest.name, "bold"), f" {manifest.version}  hash {bundle.digest[:16]}")
+    )
     console.print(f"labels: {', '.join(manifest.labels)}")
     graphs = Table(
         "graph", "file", "precision", "MB", "licence", title="Graphs", title_justify="left"
@@ -70,7 +73,7 @@ def show(
     console.print(f"not for: {manifest.not_for}")
 
 
-def _show_scores(scores: Sequence[Score], console: Console) -> None:
+def _show_scores(scores: Sequence[Score], console: Terminal) -> None:
     """Print a row a score; protocols are long and shared, so they stand below with a number."""
     protocols = list(dict.fromkeys(score.protocol for score in scores))
     table = Table("task", "metric", "value", "spread", "chance", "protocol", title="Scores")
@@ -100,7 +103,7 @@ def verify(path: PathArgument = None) -> None:
     table = Table("file", "state", "bytes")
     for check in checks:
         table.add_row(check.file, check.state + check.advice, f"{check.size:,}")
-    Console(highlight=False).print(table)
+    Terminal().print(table)
     bad = [check.file for check in checks if check.state != "ok"]
     if bad:
         raise BundleError(

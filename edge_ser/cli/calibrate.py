@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from edge_ser.cli.options import AcceptLeak, AsJson, SpeechGate
 from edge_ser.cli.progress import step_progress
+from edge_ser.shown.terminal import Terminal
 
 if TYPE_CHECKING:
     from edge_ser.calibration.fitting.result import CalibrationReport
@@ -73,20 +73,20 @@ def calibrate(
         diagrams=diagrams,
         resume=resume,
     )
-    console = Console(stderr=True, highlight=False)
+    console = Terminal(stderr=True)
     with step_progress(console) as tell:
         written, report = calibrate_bundle(load_bundle(bundle), request, tell)
     if as_json:
         typer.echo(report.model_dump_json(indent=1))
     else:
-        _show(Console(highlight=False), report)
-    console.print(f"{written.folder}: {report.bundle} {report.new_version}", markup=False)
+        _show(Terminal(), report)
+    console.print(f"{written.folder}: {report.bundle} {report.new_version}")
 
 
-def _show(console: Console, report: CalibrationReport) -> None:
-    console.print(f"{report.data.name}: {report.data.protocol}", soft_wrap=True, markup=False)
+def _show(console: Terminal, report: CalibrationReport) -> None:
+    console.print(f"{report.data.name}: {report.data.protocol}", soft_wrap=True)
     if report.data.leak_warning:
-        console.print(report.data.leak_warning, style="bold red", soft_wrap=True, markup=False)
+        console.print(report.data.leak_warning, style="bold red", soft_wrap=True)
     table = Table(title="before and after, on people whom the fit did not see")
     for heading in ("modalities", "clips", "people"):
         table.add_column(heading)
@@ -121,6 +121,6 @@ def _show(console: Console, report: CalibrationReport) -> None:
     if any(fit.pairing == "label-paired" for fit in report.fitted):
         console.print("* label-paired: modalities of different people who share a label.")
     for subset, reason in report.kept.items():
-        console.print(f"{subset}: calibration kept: {reason}", soft_wrap=True, markup=False)
+        console.print(f"{subset}: calibration kept: {reason}", soft_wrap=True)
     for note in (*report.notes, *(f"left out: {text}" for text in report.data.left_out)):
-        console.print(note, soft_wrap=True, markup=False)
+        console.print(note, soft_wrap=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from edge_ser.cli.options import (
     AsJson,
@@ -21,6 +21,7 @@ from edge_ser.cli.options import (
     names,
 )
 from edge_ser.errors import MissingExtraError
+from edge_ser.shown.terminal import Terminal
 
 if TYPE_CHECKING:
     from edge_ser.export.comparison.compare import VariantReport
@@ -58,7 +59,7 @@ def compare(
 
     loaded = load_bundle(bundle)
     variants = [Variant(b, p) for b in names(backends) for p in names(precisions)]
-    console = Console(highlight=False, stderr=as_json)
+    console = Terminal(stderr=as_json)
     with console.status("reading clips") as status:
         found = read_clips(clips, loaded.manifest, limit) if clips is not None else []
         reports = run(
@@ -67,7 +68,7 @@ def compare(
             found,
             calibration=calibration,
             rounds=rounds,
-            progress=status.update,
+            progress=lambda line: status.update(Text(line)),
         )
     if as_json:
         typer.echo(json.dumps([asdict(report) for report in reports], indent=2))
@@ -77,7 +78,7 @@ def compare(
         raise typer.Exit(EXIT_GATE)
 
 
-def _show(console: Console, reports: list[VariantReport], clips: int) -> None:
+def _show(console: Terminal, reports: list[VariantReport], clips: int) -> None:
     ran = [report for report in reports if report.not_run is None]
     _show_graphs(console, ran)
     whole = Table(title="Every graph, for one decision", title_justify="left", box=SIMPLE_HEAD)
@@ -108,7 +109,7 @@ def _show(console: Console, reports: list[VariantReport], clips: int) -> None:
             console.print(f"{report.variant}: over the tolerance of its precision: {names}")
 
 
-def _show_graphs(console: Console, reports: list[VariantReport]) -> None:
+def _show_graphs(console: Terminal, reports: list[VariantReport]) -> None:
     table = Table(
         "graph",
         "variant",
@@ -131,7 +132,7 @@ def _show_graphs(console: Console, reports: list[VariantReport]) -> None:
     console.print(table)
 
 
-def _show_verdicts(console: Console, reports: list[VariantReport]) -> None:
+def _show_verdicts(console: Terminal, reports: list[VariantReport]) -> None:
     for subset in reports[0].verdicts if reports else ():
         first = reports[0].verdicts[subset]
         table = Table("variant", "metric", box=SIMPLE_HEAD, title_justify="left")

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from edge_ser.constants import DEMO_CLIP
+from edge_ser.shown.terminal import Terminal
 
 
 def demo(
@@ -32,7 +32,7 @@ def demo(
         decision = recognizer.recognize(DEMO_CLIP, words)
         draw_clip(recognizer, DEMO_CLIP, decision, words, picture)
     write_atomically(output / "decision.json", decision.to_json(indent=2).encode() + b"\n")
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(
         "The clip is made of NASA's public-domain portrait of astronaut Eileen Collins and a\n"
         "synthesised sentence that nobody spoke: it shows that every part runs, not how well.\n"

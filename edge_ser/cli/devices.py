@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from edge_ser.cli.options import AsJson
+from edge_ser.shown.terminal import Terminal
 
 
 def devices(
@@ -33,7 +33,7 @@ def devices(
     if as_json:
         typer.echo(json.dumps({**found, "microphones_missing": missing}, indent=2))
         return
-    console = Console(highlight=False)
+    console = Terminal()
     table = Table("microphone", "name", "channels", "rate", box=None, padding=(0, 2, 0, 0))
     for m in found["microphones"]:
         name = f"{m['name']} (default)" if m["default"] else m["name"]
@@ -41,7 +41,7 @@ def devices(
     if found["microphones"]:
         console.print(table)
     else:
-        console.print(f"no microphone{'' if missing is None else f': {missing}'}", markup=False)
+        console.print(f"no microphone{'' if missing is None else f': {missing}'}")
     table = Table("camera", "name", box=None, padding=(0, 2, 0, 0))
     for camera in found["cameras"]:
         table.add_row(str(camera["index"]), camera["name"])

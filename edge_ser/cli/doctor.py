@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from edge_ser.cli.options import AsJson
+from edge_ser.shown.terminal import Terminal
 
-_MARKS = {"there": "[green]there[/]", "missing": "[yellow]missing[/]", "broken": "[red]broken[/]"}
+_STYLES = {"there": "green", "missing": "yellow", "broken": "red"}
 
 
 def doctor(
@@ -30,9 +30,9 @@ def doctor(
     else:
         table = Table("part", "state", "what", "to get it", box=None, padding=(0, 2, 0, 0))
         for finding in findings:
-            state = _MARKS[finding.state]
-            table.add_row(finding.part, state, escape(finding.detail), escape(finding.advice))
-        Console(highlight=False).print(table)
+            state = Text(finding.state, _STYLES[finding.state])
+            table.add_row(finding.part, state, finding.detail, finding.advice)
+        Terminal().print(table)
     unusable = [f.part for f in findings if f.needed and f.state != "there"]
     if unusable:
         raise ConfigError(f"edge-ser cannot run here: {', '.join(unusable)}; see the list")

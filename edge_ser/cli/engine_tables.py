@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
+
+from edge_ser.shown.terminal import Terminal
 
 if TYPE_CHECKING:
     from edge_ser.bundles.schema import GraphName
@@ -19,7 +20,7 @@ _WORST = 10
 
 
 def show_summary(
-    console: Console,
+    console: Terminal,
     typed: TypedBundle,
     engines: Sequence[EngineReport],
     cpu_times: Mapping[GraphName, tuple[float, float]],
@@ -48,7 +49,7 @@ def show_summary(
     console.print(table)
     for graph in typed.graphs.values():
         for finding in graph.warnings:
-            console.print(f"{graph.name}: {finding}", style="yellow", soft_wrap=True, markup=False)
+            console.print(f"{graph.name}: {finding}", style="yellow", soft_wrap=True)
 
 
 def _forms(
@@ -75,7 +76,7 @@ def _forms(
         yield engine.target, engine.size, built, ran
 
 
-def show_sensitivity(console: Console, typed: TypedBundle) -> None:
+def show_sensitivity(console: Terminal, typed: TypedBundle) -> None:
     """Of each graph that was measured, the layers that int8 costs the most."""
     for graph in typed.graphs.values():
         if not graph.sensitivity:
@@ -91,7 +92,7 @@ def show_sensitivity(console: Console, typed: TypedBundle) -> None:
         console.print(table)
 
 
-def show_verdicts(console: Console, verdicts: Mapping[str, Verdict]) -> None:
+def show_verdicts(console: Terminal, verdicts: Mapping[str, Verdict]) -> None:
     """What held-out people lose, with paired intervals."""
     table = Table(title="Held-out people", title_justify="left", box=SIMPLE_HEAD)
     for heading in ("modalities", "clips", "people", "metric"):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from edge_ser.cli.options import AsJson
 from edge_ser.runtime.engine_cache import EngineCache
+from edge_ser.shown.terminal import Terminal
 
 app = typer.Typer(help="Look into the cache of engines, or empty it.", no_args_is_help=True)
 
@@ -46,7 +46,7 @@ def list_(
         ]
         typer.echo(json.dumps(rows, indent=2))
         return
-    console = Console(highlight=False)
+    console = Terminal()
     graphs = cache.graphs()
     size = sum(path.stat().st_size for path in graphs) / 1e6
     console.print(

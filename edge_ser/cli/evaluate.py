@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from edge_ser.cli.options import (
     AcceptLeak,
@@ -22,6 +21,7 @@ from edge_ser.cli.options import (
 from edge_ser.cli.train import require_training
 from edge_ser.constants import MODALITIES, Modality
 from edge_ser.errors import ConfigError
+from edge_ser.shown.terminal import Terminal
 
 if TYPE_CHECKING:
     from edge_ser.export.training.predictions import RunResult
@@ -70,7 +70,7 @@ def evaluate(
     from edge_ser.export.evaluation.subject import evaluate_model
     from edge_ser.export.evaluation.tables import markdown, scores
 
-    console = Console(stderr=True, highlight=False)
+    console = Terminal(stderr=True)
     result: RunResult = evaluate_model(
         model,
         data,

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from edge_ser.cli.options import SpeechWeights, TokenCache
 from edge_ser.cli.train import require_training
+from edge_ser.shown.terminal import Terminal
 
 
 def export(
@@ -43,7 +43,7 @@ def export(
     require_training("Export")
     from edge_ser.export.bundle_export import ExportOptions, export_bundle
 
-    console = Console(stderr=True, highlight=False)
+    console = Terminal(stderr=True)
     bundle = export_bundle(
         checkpoint,
         output,

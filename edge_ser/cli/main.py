@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from edge_ser import __version__
 from edge_ser.cli import (
@@ -34,6 +33,7 @@ from edge_ser.cli import (
 )
 from edge_ser.cli.live.command import live
 from edge_ser.errors import EdgeSerError
+from edge_ser.shown.terminal import Terminal
 
 EXIT_USER_ERROR = 2
 
@@ -127,7 +127,7 @@ def _flushed(code: str | int | None) -> str | int | None:
 def _refused(why: str) -> int:
     """Tell why in one line; give the exit code."""
     with suppress(OSError, SystemExit):  # where nobody reads it the exit code still tells
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"edge-ser: {' '.join(why.split())}", markup=False, style="red"
+        Terminal(stderr=True, soft_wrap=True).print(
+            f"edge-ser: {' '.join(why.split())}", style="red"
         )
     return EXIT_USER_ERROR

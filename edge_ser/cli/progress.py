@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from edge_ser.shown.terminal import Terminal
 
 Tell: TypeAlias = Callable[[str, int, int], None]
 """Takes the name of a step, how much is done, and out of how much."""
 
 
 @contextmanager
-def step_progress(console: Console) -> Iterator[Tell]:
+def step_progress(console: Terminal) -> Iterator[Tell]:
     """Show a bar where the console is a terminal, and give what moves it."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(

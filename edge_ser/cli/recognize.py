@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -27,6 +26,7 @@ from edge_ser.cli.options import (
 from edge_ser.cli.progress import Tell, step_progress
 from edge_ser.constants import MODALITIES
 from edge_ser.errors import ConfigError, MediaError
+from edge_ser.shown.terminal import Terminal
 
 if TYPE_CHECKING:
     from edge_ser.result import Decision, FileDecision
@@ -134,19 +134,23 @@ def recognize(
     if as_json:
         typer.echo(decision.to_json(indent=2))
     else:
-        show(decision, Console(highlight=False))
+        show(decision, Terminal())
         if plot is not None:
             typer.echo(f"picture: {plot}")
 
 
-def show(decision: Decision, console: Console) -> None:
+def show(decision: Decision, console: Terminal) -> None:
     """Print a decision for people."""
     for note in decision.notes:
-        console.print(f"[yellow]note[/]: {note}")
+        console.print(Text.assemble(("note", "yellow"), f": {note}"))
     if decision.label is None:
-        console.print(f"[bold]no emotion is named[/]: {decision.abstain_reason}")
+        console.print(
+            Text.assemble(("no emotion is named", "bold"), f": {decision.abstain_reason}")
+        )
     else:
-        console.print(f"[bold]{decision.label}[/]  probability {decision.confidence:.2f}")
+        console.print(
+            Text.assemble((decision.label, "bold"), f"  probability {decision.confidence:.2f}")
+        )
     chart = Table.grid(padding=(0, 1))
     for label, value in sorted(decision.probabilities.items(), key=lambda item: -item[1]):
         chart.add_row(label, ProgressBar(total=1.0, completed=value, width=30), f"{value:.3f}")
@@ -161,7 +165,7 @@ def show(decision: Decision, console: Console) -> None:
         f"{name} {value:.0f}" for name, value in decision.timing_ms.items() if name != "total"
     )
     total = decision.timing_ms["total"]
-    console.print(f"[dim]{total:.0f} ms ({stages}); contribution = change of the log-odds[/]")
+    console.print(f"{total:.0f} ms ({stages}); contribution = change of the log-odds", style="dim")
 
 
 def _show_channels(decisions: dict[int, Decision], as_json: bool) -> None:
@@ -169,9 +173,9 @@ def _show_channels(decisions: dict[int, Decision], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({n: json.loads(d.to_json()) for n, d in decisions.items()}, indent=2))
         return
-    console = Console(highlight=False)
+    console = Terminal()
     for number, decision in decisions.items():
-        console.print(f"[bold]channel {number}[/]")
+        console.print(f"channel {number}", style="bold")
         show(decision, console)
 
 
@@ -185,7 +189,7 @@ def _show_several(decide: Callable[[Tell], Iterator[FileDecision]], as_json: boo
     failed: list[str] = []
     done = 0
     # A bar would run through lines that go to the same terminal.
-    bar = Console(stderr=True, quiet=as_json and sys.stdout.isatty())
+    bar = Terminal(stderr=True, quiet=as_json and sys.stdout.isatty())
     try:
         with step_progress(bar) as tell:
             for outcome in decide(tell):
@@ -198,14 +202,14 @@ def _show_several(decide: Callable[[Tell], Iterator[FileDecision]], as_json: boo
                     table.add_row(*_row(outcome))
     finally:  # also where something ended it early
         if table.row_count:
-            Console(highlight=False).print(table)
+            Terminal().print(table)
     if failed:
         others = "; why the others did stands above" if len(failed) > 1 else ""
         raise MediaError(f"{len(failed)} of {done} files failed: {failed[0]}{others}")
 
 
 def _row(outcome: FileDecision) -> tuple[Text, ...]:
-    """Cells of a file; `Text`, since names may hold what looks like markup."""
+    """Cells of a file."""
     decision = outcome.decision
     if decision is None:
         return Text(outcome.file), Text("failed", "red"), Text(), Text(), Text(outcome.error or "")

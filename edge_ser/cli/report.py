@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from edge_ser.cli.options import (
     AcceptLeak,
@@ -20,6 +19,7 @@ from edge_ser.cli.options import (
 )
 from edge_ser.cli.progress import step_progress
 from edge_ser.errors import MissingExtraError
+from edge_ser.shown.terminal import Terminal
 
 EXIT_BUDGET = 4
 """The report was made, and a budget is not kept."""
@@ -106,7 +106,7 @@ def report(
         seed=seed,
         **given,
     )
-    console = Console(highlight=False, stderr=True)
+    console = Terminal(stderr=True)
     with step_progress(console) as tell:
         made = make_report(request, tell)
     typer.echo(f"{output} ({output.with_suffix('.json').name} beside it), {made.seconds:.0f} s")

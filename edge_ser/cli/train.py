@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from edge_ser.cli.options import DataSets, TokenCache
 from edge_ser.errors import MissingExtraError
+from edge_ser.shown.terminal import Terminal
 
 
 def train(
@@ -30,13 +30,13 @@ def train(
     from edge_ser.export.evaluation.tables import scores
     from edge_ser.export.training.run import train as run
 
-    console = Console(stderr=True, highlight=False)
+    console = Terminal(stderr=True)
     result = run(config, data, output, cache=cache, console=console)
     scored = scores(result)
     table = Table("", "mean ± deviation over folds [95 % over people]", "chance")
     table.add_row("accuracy", str(scored.accuracy), f"{scored.chance_accuracy:.3f}")
     table.add_row("unweighted average recall", str(scored.recall), f"{scored.chance_recall:.3f}")
-    shown = Console(highlight=False)
+    shown = Terminal()
     shown.print(f"{scored.name}: {scored.protocol}")
     if scored.warning:
         shown.print(scored.warning, style="bold red")

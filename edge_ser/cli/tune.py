@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from edge_ser.cli.options import DataSets, TokenCache
 from edge_ser.cli.train import require_training
+from edge_ser.shown.terminal import Terminal
 
 
 def tune(
@@ -37,7 +37,7 @@ def tune(
     from edge_ser.export.search.run import search_grid
     from edge_ser.export.search.tables import rich_table
 
-    console = Console(stderr=True, highlight=False)
+    console = Terminal(stderr=True)
     outcome = search_grid(
         search,
         data,
@@ -48,7 +48,7 @@ def tune(
         score=score,
         console=console,
     )
-    Console(highlight=False).print(rich_table(outcome.search, outcome.found))
+    Terminal().print(rich_table(outcome.search, outcome.found))
     if outcome.scores is not None:
         typer.echo(markdown(outcome.scores))
     for file in outcome.files:

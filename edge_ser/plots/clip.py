@@ -27,6 +27,7 @@ from edge_ser.media.media import open_clip
 from edge_ser.media.transcript import Transcript, Word
 from edge_ser.recognizer import EdgeRecognizer
 from edge_ser.result import Decision
+from edge_ser.shown.pictures import literal_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,11 +96,12 @@ def plot_clip(
     except ImportError:
         raise MissingExtraError("drawing a clip", "report") from None
     traces = trace(recognizer, clip)
-    figure = Figure(figsize=(11, 8.5), dpi=130, facecolor="white")
-    FigureCanvasAgg(figure)
-    _draw(figure, traces, decision, timeline, transcript, title or clip.name)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind)
+    with literal_text():
+        figure = Figure(figsize=(11, 8.5), dpi=130, facecolor="white")
+        FigureCanvasAgg(figure)
+        _draw(figure, traces, decision, timeline, transcript, title or clip.name)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind)
     write_atomically(path, buffer.getvalue())
 
 

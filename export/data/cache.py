@@ -92,7 +92,7 @@ class FeatureCache:
         keys: dict[int, str] = {}
         problems: dict[int, Problem] = {}
         bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),

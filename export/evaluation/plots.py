@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ import numpy as np
 from edge_ser.errors import MissingExtraError
 from edge_ser.export.evaluation.tables import Interval, RunScores, markdown
 from edge_ser.files import make_folder, write_atomically
+from edge_ser.shown.pictures import literal_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,13 +46,13 @@ def write_report(scored: RunScores, folder: Path) -> list[Path]:
     content = {
         "scores.md": markdown(scored).encode(),
         "scores.json": json.dumps(scored.to_dict(), indent=2).encode() + b"\n",
-        "confusion.png": _png(_confusion(scored)),
-        "labels.png": _png(_labels(scored)),
+        "confusion.png": _png(_confusion, scored),
+        "labels.png": _png(_labels, scored),
     }
     if scored.people > 1:
-        content["people.png"] = _png(_people(scored))
+        content["people.png"] = _png(_people, scored)
     if scored.subsets:
-        content["ablation.png"] = _png(_ablation(scored))
+        content["ablation.png"] = _png(_ablation, scored)
     for name, data in content.items():
         write_atomically(folder / name, data)
     return [folder / name for name in content]
@@ -148,7 +150,8 @@ def _errors(values: list[Interval]) -> Any:
     return np.array([below, above])
 
 
-def _png(figure: Figure) -> bytes:
+def _png(draw: Callable[[RunScores], Figure], scored: RunScores) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with literal_text():
+        draw(scored).savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

@@ -249,7 +249,7 @@ def _ray(address: str | None, cpus: int) -> Iterator[None]:
 @contextmanager
 def _progress(console: Console | None, total: int) -> Iterator[Callable[[int], None]]:
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

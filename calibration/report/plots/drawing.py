@@ -169,6 +169,7 @@ def _style(name: str) -> dict[str, Any]:
         "lines.linewidth": 1.8,
         "lines.markersize": 4.5,
         "savefig.facecolor": "none",
+        "text.parse_math": False,  # as `edge_ser.shown.pictures` says
     }
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from edge_ser.cli.options import (
     AudioTrackNumber,
@@ -22,6 +21,7 @@ from edge_ser.cli.options import (
     SpeechGate,
 )
 from edge_ser.errors import ConfigError
+from edge_ser.shown.terminal import Terminal
 
 if TYPE_CHECKING:
     from edge_ser.capture.sources import Sink
@@ -127,7 +127,7 @@ def live(
     make_sources(sources)  # what does not go together is said before anybody is asked
     if sources.live:
         _ask_consent(consent, record)
-    notes = Console(stderr=True, highlight=False)
+    notes = Terminal(stderr=True)
     meters: list[Meter] = []
 
     def watch(sink: Sink) -> Sink:
@@ -135,7 +135,7 @@ def live(
         return meters[-1]
 
     def tell(line: str) -> None:
-        notes.print(line, style="yellow", markup=False, soft_wrap=True)
+        notes.print(line, style="yellow", soft_wrap=True)
 
     with ExitStack() as stack:
         recognizer = stack.enter_context(EdgeRecognizer(bundle, backend=backend, risk=risk))
@@ -195,7 +195,7 @@ class _Terminal:
 
         self._session = session
         self._meter = meter
-        console = Console(highlight=False)
+        console = Terminal()
         self._screen = None if as_json else Live(console=console, auto_refresh=False)
 
     def __enter__(self) -> Callable[[LiveDecision], None]:
@@ -217,7 +217,7 @@ class _Terminal:
             self._screen.update(view(decision, level, self._session.sources), refresh=True)
 
 
-def _preview(recognizer: EdgeRecognizer, meter: Meter, notes: Console) -> Show | None:
+def _preview(recognizer: EdgeRecognizer, meter: Meter, notes: Terminal) -> Show | None:
     """Shows the newest picture with the faces that the front-end finds in it; None: no window."""
     from edge_ser.cli.live.preview import annotated, show, why_no_window
 
