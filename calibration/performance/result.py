@@ -38,6 +38,11 @@ class Distribution(ResultModel):
     largest: float
     blocks: tuple[float, ...]
     """Median of each block: how far they lie apart is how steady the machine was."""
+    quietest: float | None = None
+    """Median of the quietest block: what repeats from one report to the next, where p50 moves with
+    whatever else the machine did. None in reports of before."""
+    noise_percent: float | None = None
+    """By how much a usual block took longer than the quietest: the noise of the machine."""
     histogram: Histogram
 
 
@@ -172,6 +177,9 @@ class LatencySection(ResultModel):
     """Decisions of each variant that were not counted, before the first block."""
     seed: int
     """Of the order in which the variants took turns."""
+    noise_percent: float | None = None
+    """The noise of the machine while they did: by how much a usual block took longer than the
+    quietest, median of the variants. None in reports of before."""
     definition: Literal[
         "decision latency: capture of the newest sample used to the start of the callback"
     ] = "decision latency: capture of the newest sample used to the start of the callback"

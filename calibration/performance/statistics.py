@@ -35,15 +35,24 @@ def distribution(blocks: Sequence[Sequence[float]]) -> Distribution:
         name: float(np.quantile(values, share)) if len(values) >= WANTED_COUNT[name] else None
         for name, share in _LARGEST_SHARE.items()
     }
+    usual, quietest = float(np.median(medians)), min(medians)
     return Distribution(
         count=len(values),
-        p50=float(np.median(medians)),
+        p50=usual,
+        quietest=quietest,
+        noise_percent=100 * (usual / quietest - 1) if quietest > 0 else None,
         smallest=float(values.min()),
         largest=float(values.max()),
         blocks=tuple(medians),
         histogram=_histogram(values),
         **high,
     )
+
+
+def machine_noise(taken: Sequence[Distribution]) -> float | None:
+    """The noise of a machine in percent: the median of what variants that took turns met."""
+    known = [t.noise_percent for t in taken if t.noise_percent is not None]
+    return float(np.median(known)) if known else None
 
 
 def in_blocks(values: Sequence[float], count: int = 8) -> list[list[float]]:

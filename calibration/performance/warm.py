@@ -19,7 +19,8 @@ from edge_ser.recognizer import EdgeRecognizer
 
 WARM_UP: Final = 5
 """Decisions of each variant that are not counted, before the first block."""
-BLOCKS: Final = 10
+BLOCKS: Final = 20
+"""Rounds of turns: one at least should find the machine at rest."""
 REST: Final = "everything else"
 _STAGES: Final = (
     "transcript",

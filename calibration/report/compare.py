@@ -16,6 +16,8 @@ _Kind = TypeVar("_Kind", bound=Measured)
 
 _STEADY: Final = 0.03
 """A change of a time below this share is no change, however steady the machine was."""
+_REPEATS: Final = 0.10
+"""As near are the quietest blocks of two reports, where other programs use the machine."""
 
 
 def refuse_incomparable(old: Report, clip_sha256: str, has_data: bool) -> None:
@@ -121,6 +123,10 @@ def _warm(old: Report, new: Report) -> Iterator[Change]:
         if before is not None:
             name = f"{after.variant}, {after.threads} thread(s)"
             yield from _times("compute", name, before.whole, after.whole)
+            was, now = before.whole.quietest, after.whole.quietest
+            if was is not None and now is not None:
+                room = _REPEATS * was
+                yield _change("compute", f"{name}, quietest block", "ms", was, now, room)
 
 
 def _times(

@@ -21,6 +21,7 @@ from edge_ser.calibration.performance.result import (
     NotRun,
     WarmLatency,
 )
+from edge_ser.calibration.performance.statistics import machine_noise
 from edge_ser.calibration.performance.warm import WARM_UP, Candidate, decide_once, measure_warm
 from edge_ser.calibration.report.parts import ReportParts
 from edge_ser.calibration.report.request import ReportRequest
@@ -94,6 +95,7 @@ class Measurer:
             not_run=tuple(not_run),
             warm_up=WARM_UP,
             seed=self._request.seed,
+            noise_percent=machine_noise([m.whole for m in warm]),
         )
         return Measurements(latency, tuple(footprint), tuple(energy), accuracy, robustness)
 

@@ -25,6 +25,9 @@ from edge_ser.calibration.report.tables import (
 from edge_ser.calibration.report.verdict import fullest
 from edge_ser.export.scoring.result import AccuracySection, GroupGap
 
+_NOISY = 10.0
+"""Percent; above it a report says that it should be repeated."""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -105,6 +108,12 @@ def _sentence(report: Report) -> str:
 
 def _warnings(report: Report) -> list[str]:
     found = []
+    noise = report.latency.noise_percent
+    if noise is not None and noise > _NOISY:
+        found.append(
+            f"The machine was noisy: a usual block of decisions took {noise:.0f} % longer than the "
+            "quietest. The figures of quietest blocks repeat; the others may not."
+        )
     for live in report.latency.live:
         if live.hops_skipped or live.degraded or live.audio_lost_ms:
             lost = f", {live.audio_lost_ms:.0f} ms of sound were lost" if live.audio_lost_ms else ""
@@ -127,7 +136,13 @@ def _cards(report: Report) -> list[Card]:
             high, name = alone.latency.largest, "longest"
         cards.append(Card(f"{high:.0f} ms", f"live decision latency, {name}"))
     warm = report.latency.warm[0]
-    cards.append(Card(f"{warm.whole.p50:.0f} ms", "computing time of a warm decision, median"))
+    quietest, what = warm.whole.quietest, "computing time of a warm decision"
+    if quietest is None:
+        cards.append(Card(f"{warm.whole.p50:.0f} ms", f"{what}, median"))
+    else:
+        cards.append(Card(f"{quietest:.0f} ms", f"{what}, quietest block"))
+    if report.latency.noise_percent is not None:
+        cards.append(Card(f"{report.latency.noise_percent:.0f} %", "noise of the machine"))
     if report.latency.cold:
         cold = report.latency.cold[0].whole.median
         cards.append(Card(f"{cold / 1000:.2f} s", "fresh process to first decision"))

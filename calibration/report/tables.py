@@ -83,7 +83,10 @@ def latency_tables(report: Report) -> list[Table]:
         )
         for m in latency.live
     ]
-    warm = [(m.variant, str(m.threads), *_times(m.whole), _blocks(m.whole)) for m in latency.warm]
+    warm = [
+        (m.variant, str(m.threads), number(m.whole.quietest), *_times(m.whole), _noise(m.whole))
+        for m in latency.warm
+    ]
     cold = [
         (
             m.variant,
@@ -102,8 +105,10 @@ def latency_tables(report: Report) -> list[Table]:
             live,
         ),
         table(
-            f"Computing time of a warm decision, ms; {rests}.",
-            f"variant|#threads|{times}|#medians of blocks",
+            "Computing time of a warm decision, ms, taken in blocks, variants in turn. Quietest: "
+            "median of the quietest block, which repeats from report to report; p50: of the usual "
+            f"one; noise: by how much that took longer; {rests}.",
+            f"variant|#threads|#quietest|{times}|#noise",
             warm,
         ),
         _stages(report),
@@ -322,6 +327,7 @@ def host_table(report: Report) -> Table:
         ("virtual machine", virtual),
         ("instructions of the kernels", host.simd),
         ("versions", ", ".join(f"{k} {v}" for k, v in host.versions.items())),
+        ("noise of the machine", _noise_of_all(report.latency.noise_percent)),
         ("other programs took", _share(report.watch.other_load_percent)),
         ("other virtual machines took", _share(report.watch.stolen_percent)),
         (
@@ -369,8 +375,8 @@ def _times(times: Distribution) -> tuple[str, ...]:
     return (*(number(v) for v in values), str(times.count))
 
 
-def _blocks(times: Distribution) -> str:
-    return f"{min(times.blocks):.1f} to {max(times.blocks):.1f}"
+def _noise(times: Distribution) -> str:
+    return NONE if times.noise_percent is None else f"{times.noise_percent:.0f} %"
 
 
 def _spread(spread: Spread, digits: int) -> str:
@@ -390,6 +396,12 @@ def _points(change: Interval | None) -> str:
     if change is None:
         return NONE
     return f"{100 * change.value:+.1f} ({100 * change.low:+.1f} to {100 * change.high:+.1f})"
+
+
+def _noise_of_all(noise: float | None) -> str:
+    if noise is None:
+        return "not known"
+    return f"a usual block of decisions took {noise:.0f} % longer than the quietest"
 
 
 def _share(value: float | None) -> str:

@@ -14,8 +14,13 @@ from edge_ser.bundles.loading import load_bundle
 from edge_ser.calibration.performance.clip import LatencyClip, load_latency_clip
 from edge_ser.calibration.performance.cold import measure_cold
 from edge_ser.calibration.performance.live import LivePlan, dense_hop, measure_live
-from edge_ser.calibration.performance.result import StageTime, WarmLatency
-from edge_ser.calibration.performance.statistics import distribution, in_blocks, spread
+from edge_ser.calibration.performance.result import Distribution, StageTime, WarmLatency
+from edge_ser.calibration.performance.statistics import (
+    distribution,
+    in_blocks,
+    machine_noise,
+    spread,
+)
 from edge_ser.calibration.performance.warm import BLOCKS, REST, Candidate, measure_warm
 from edge_ser.errors import EngineError, MediaError
 from edge_ser.media.clip import MemoryClip
@@ -53,6 +58,27 @@ def test_the_median_is_that_of_the_blocks_so_that_one_slow_moment_does_not_move_
     assert found.p50 == 10
     assert found.blocks == (10, 10, 10, 900, 10)
     assert found.largest == 900
+
+
+def test_the_quietest_block_repeats_where_the_machine_is_noisy_and_the_noise_is_said() -> None:
+    random = np.random.default_rng(1)
+
+    def one_report() -> Distribution:
+        # Something else takes the machine for a while, in most of the blocks.
+        slow = 1 + random.uniform(0.1, 0.8) * (random.random(20) < 0.7)
+        return distribution([list(s * (100 + random.exponential(2, 5))) for s in slow])
+
+    found = [one_report() for _ in range(5)]
+    quiet = [report.quietest or 0.0 for report in found]
+    usual = [report.p50 for report in found]
+    assert max(quiet) / min(quiet) < 1.05
+    assert max(usual) / min(usual) > 1.1
+    for report in found:
+        assert report.quietest == min(report.blocks)
+        assert report.noise_percent == pytest.approx(100 * (report.p50 / min(report.blocks) - 1))
+    noise = machine_noise(found)
+    assert noise == pytest.approx(np.median([report.noise_percent for report in found]))
+    assert machine_noise([]) is None
 
 
 def test_the_histogram_counts_every_value_once() -> None:
