@@ -159,8 +159,10 @@ def quality_table(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def document(rounds: int, hours: float, seeds: int, audio: Path | None) -> str:
-    """Everything, as Markdown."""
+def measure(
+    rounds: int, hours: float, seeds: int, audio: Path | None
+) -> tuple[dict[str, Any], str]:
+    """Everything: the speed as figures, and all of it as Markdown."""
     # First, while the heap holds nothing that others have left behind.
     each, grown = memory(hours)
     samples = None if audio is None else read_clip(audio, want_video=False).samples
@@ -169,7 +171,7 @@ def document(rounds: int, hours: float, seeds: int, audio: Path | None) -> str:
     drifts, offsets = clock_errors(seeds)
     cuts = ", ".join(f"{rate}: {stop_band_db(rate):.0f}" for rate in RATES)
     packages = ("edge-ser", "numpy", "librosa", "kaldi-native-fbank", "praat-parselmouth", "soxr")
-    return "\n".join(
+    text = "\n".join(
         [
             f"Speed on {of_what} at {figures['simd']}, {rounds} interleaved rounds:",
             "",
@@ -196,6 +198,7 @@ def document(rounds: int, hours: float, seeds: int, audio: Path | None) -> str:
             f"{host(packages)}.",
         ]
     )
+    return figures, text
 
 
 def command(
@@ -211,7 +214,7 @@ def command(
 
     A complete command: python -m recipes.documents.measure_kernels --write docs/kernels.md
     """
-    text = document(rounds, hours, seeds, audio)
+    _, text = measure(rounds, hours, seeds, audio)
     typer.echo(text)
     if write is not None:
         write_section(write, "measured", text)
