@@ -15,12 +15,10 @@ from edge_ser.media.audio_track import frame_to_mono
 from edge_ser.media.channels import Channel, Downmix, checked_channel
 from edge_ser.media.clip import PictureSampler, check_positive
 from edge_ser.media.container import configure_decoder, start_of
+from edge_ser.media.limits import address_options, probe_options, refused_picture, refused_sound
 from edge_ser.media.orientation import STILL_CODECS, orientation_of
 from edge_ser.media.packets import TICKS_A_SAMPLE, in_ticks
 from edge_ser.media.video_track import believable_aspect, upright_rgb
-
-# Protocols that these lead to; never a file of this machine.
-_PROTOCOLS: Final = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto,srt"
 
 # FFmpeg may buffer whole seconds unless it is told not to.
 _LOW_DELAY: Final = {"fflags": "nobuffer", "analyzeduration": "1000000"}
@@ -106,6 +104,10 @@ class NetworkSource(LiveSource):
             for s in (container.streams.best("audio"), container.streams.best("video"))
             if s is not None and s.codec_context is not None
         ]
+        refused = [refused_sound(s) if s.type == "audio" else refused_picture(s) for s in streams]
+        if why := "; ".join(filter(None, refused)):
+            container.close()
+            raise CaptureError(f"{self._shown} cannot be used: {why}")
         if not streams:
             container.close()
             raise CaptureError(f"{self._shown} gives neither sound nor pictures that are known")
@@ -126,7 +128,8 @@ class NetworkSource(LiveSource):
         try:
             return av.open(
                 self._address,
-                container_options={"protocol_whitelist": _PROTOCOLS, **_TCP, **options},
+                options=probe_options(),
+                container_options={**address_options(self._address), **_TCP, **options},
                 timeout=self._timeout,
                 metadata_errors="replace",
             )

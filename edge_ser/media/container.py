@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from edge_ser.errors import MediaError
 from edge_ser.files import address_advice
+from edge_ser.media.limits import LARGEST_PICTURE, file_options, probe_options
 from edge_ser.media.packets import TICKS, in_ticks
 
 if TYPE_CHECKING:
     from av.container import InputContainer
-
-# These formats read other files or addresses, or take any text for a picture.
-_REFUSED_FORMATS = frozenset({"concat", "dash", "hls", "imf", "lavfi", "rtsp", "sdp", "tty"})
 
 # Sound or pictures without a header: FFmpeg guesses rate and size from a file's ending.
 _HEADERLESS = re.compile(r"rawvideo|bin|mulaw|alaw|vidc|[suf][0-9]+(le|be)?")
@@ -27,9 +25,6 @@ _RAW_ADVICE = (
     "`edge-ser live --pcm --pcm-rate RATE`, or converted "
     "(ffmpeg -f s16le -ar RATE -i FILE FILE.wav)"
 )
-
-# A larger picture is damage or an attack on memory: 8K television has 33 million pixels.
-_LARGEST_PICTURE = 64 * 1024 * 1024
 
 _LONGEST_PRIMING = TICKS // 5
 
@@ -84,20 +79,18 @@ def open_container(path: Path) -> InputContainer:
     """
     import av
 
-    # The prefix and the list keep a file from being taken for, or leading to, an address.
+    # The prefix keeps a file from being taken for an address.
     # Plain PCM comes in crumbs otherwise; other formats have no such option and ignore it.
-    # (PyAV's `options` would also go to the streams, and crashes older releases on MPEG.)
-    options = {"protocol_whitelist": "file", "max_size": str(_PCM_PACKET)}
     try:
         container = av.open(
-            f"file:{path.absolute()}", container_options=options, metadata_errors="replace"
+            f"file:{path.absolute()}",
+            options=probe_options(),
+            container_options={**file_options(), "max_size": str(_PCM_PACKET)},
+            metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError) as error:
         raise MediaError(f"{path} cannot be opened: {_explain(path, error)}") from error
     names = set(container.format.name.split(","))
-    if names & _REFUSED_FORMATS:
-        container.close()
-        raise MediaError(f"{path} cannot be opened: it is a text or a list, not a recording")
     raw = "image2" in names and path.suffix.lower() in _RAW_ENDINGS
     if raw or any(_HEADERLESS.fullmatch(name) for name in names):
         container.close()
@@ -111,7 +104,7 @@ def configure_decoder(stream: Any, threads: int, options: dict[str, str]) -> Non
     context.thread_count = threads
     # Of its own accord PyAV lets threads share a picture's slices alone, and most have only one.
     context.thread_type = "AUTO"
-    context.options = {"max_pixels": str(_LARGEST_PICTURE), **options}
+    context.options = {"max_pixels": str(LARGEST_PICTURE), **options}
 
 
 def start_of(stream: Any) -> int:
@@ -123,13 +116,21 @@ def start_of(stream: Any) -> int:
     return start
 
 
-def nothing_decoded(path: Path, warnings: Sequence[str]) -> str:
-    """Why nothing of a file that was opened can be decoded."""
+def nothing_decoded(path: Path, warnings: Sequence[str], *, unsized: bool = False) -> str:
+    """Why nothing of a file that was opened can be decoded.
+
+    Args:
+        path: the file.
+        warnings: what was found while it was read.
+        unsized: whether it has pictures that do not tell how large they are.
+    """
     with path.open("rb") as file:
         head = file.read(4096)
     # WebP's extended header, with the flag of an animation.
     if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20] & 2:
         why = "animated WebP has no decoder here; convert it to GIF, PNG or MP4"
+    elif unsized:
+        why = f"its pictures are damaged, or have more than {LARGEST_PICTURE:,} pixels"
     else:
         why = "; ".join(warnings) or "it has a header, and nothing behind it: record it again"
     return f"nothing of {path} can be decoded: {why}"

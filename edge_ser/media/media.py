@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from edge_ser.media.container import (
     open_container,
     start_of,
 )
+from edge_ser.media.limits import refused_picture, refused_sound
 from edge_ser.media.packets import PacketReader
 from edge_ser.media.video_track import Decoding, FileVideoTrack, believable_aspect
 
@@ -216,6 +218,7 @@ class MediaClip(Clip):
             rate = shown and (shown.average_rate or shown.guessed_rate)
             self._picture_rate = Fraction(rate or 25)
             self._pixel_aspect = believable_aspect(shown and shown.sample_aspect_ratio)
+            self._unsized = shown is not None and not shown.codec_context.width
         except BaseException:
             container.close()
             raise
@@ -293,7 +296,7 @@ class MediaClip(Clip):
     def _after_reading(self, end: int) -> None:
         whole = self._video is not None or not self.has_video
         if end == 0 and whole:
-            raise MediaError(nothing_decoded(self._path, self.warnings))
+            raise MediaError(nothing_decoded(self._path, self.warnings, unsized=self._unsized))
         if self._audio is not None and not self._audio.end:
             self.absent["audio"] = "nothing of its sound can be decoded"
         if self._video is not None and not self._video.end:
@@ -368,6 +371,11 @@ def _choose(
     known = [s for s in moving if s.codec_context is not None]
     if not known:
         return None, f"its {name} are in a form that no decoder is installed for"
+    fits: Callable[[Any], str | None] = refused_sound if kind == "audio" else refused_picture
+    refused = {s.index: why for s in known if (why := fits(s)) is not None}
+    known = [s for s in known if s.index not in refused]
+    if not known:
+        return None, next(iter(refused.values()))
     best = container.streams.best(kind)
     chosen = best if best is not None and best in known else known[0]
     return chosen.index, ""

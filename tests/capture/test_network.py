@@ -138,3 +138,14 @@ def test_what_is_no_address_of_a_stream_is_refused(address: str) -> None:
 def test_a_page_is_no_stream(sink: Any, serve: Callable[..., str]) -> None:
     with pytest.raises(CaptureError, match="cannot be opened"):
         NetworkSource(serve(10)).start(sink)
+
+
+def test_a_server_cannot_send_elsewhere(
+    serve_file: Callable[..., str], serve: Callable[..., str], tmp_path: Path, sink: Any
+) -> None:
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{serve()}\n#EXT-X-ENDLIST\n"
+    (tmp_path / "camera.mkv").write_text(playlist)
+    source = NetworkSource(serve_file(tmp_path / "camera.mkv"))
+    with pytest.raises(CaptureError, match="cannot be opened"):
+        source.start(sink)
+    assert sink.pictures == []
