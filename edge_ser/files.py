@@ -267,6 +267,58 @@ def refusal(target: Path, error: OSError) -> ConfigError:
     return ConfigError(f"cannot write {target}: {reason}; {advice}")
 
 
+def read_plain(path: Path, limit: int) -> bytes:
+    """Read a plain file of a plausible size, whole and in one go.
+
+    Whoever may write its folder may have put a pipe, a device or a loop of links under its name:
+    nothing is waited for, and never more is read than a file of that size holds.
+
+    Args:
+        path: the file; links are followed.
+        limit: most bytes that it may have.
+
+    Raises:
+        OSError: if it cannot be read, is not a plain file, has more bytes, or changes meanwhile;
+            `strerror` says which.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    flags |= getattr(os, "O_CLOEXEC", 0)
+    with os.fdopen(os.open(path, flags), "rb", buffering=0) as stream:
+        facts = os.fstat(stream.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, f"it is {_kind(facts.st_mode)}, not a plain file", path)
+        if facts.st_size > limit:
+            large = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
+            raise OSError(errno.EFBIG, f"it is larger than {large}", path)
+        content = b""
+        while len(content) <= facts.st_size:
+            piece = stream.read(facts.st_size + 1 - len(content))
+            if not piece:
+                return content
+            content += piece
+    raise OSError(errno.EBUSY, "it grew while it was read", path)
+
+
+def is_owners_alone(path: Path) -> bool:
+    """Whether nobody but its owner, who is this process's user or root, may write a file or folder.
+
+    Where the system has no such owners (Windows) the answer is yes.
+
+    Raises:
+        OSError: if it cannot be looked at.
+    """
+    if not hasattr(os, "geteuid"):
+        return True
+    facts = path.stat()
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return facts.st_uid in (0, os.geteuid()) and not facts.st_mode & others
+
+
+def _kind(mode: int) -> str:
+    names = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return names.get(stat.S_IFMT(mode), "a device")
+
+
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, read piecewise."""
     digest = hashlib.sha256()

@@ -21,7 +21,7 @@ from edge_ser import (
     open_clip,
 )
 from edge_ser.constants import EMOTIONS, MODALITIES
-from edge_ser.errors import BundleError, ConfigError
+from edge_ser.errors import ConfigError
 
 RATE = 16000
 
@@ -230,17 +230,6 @@ def test_a_closed_recognizer_says_so(tmp_path: Path, demo_clip: Path) -> None:
     with EdgeRecognizer(make_bundle(tmp_path)) as recognizer:
         _check(recognizer.recognize(demo_clip))
     with pytest.raises(ConfigError, match="closed"):
-        recognizer.recognize(demo_clip)
-
-
-def test_graphs_that_do_not_belong_together_are_refused(tmp_path: Path, demo_clip: Path) -> None:
-    def change(manifest: dict) -> None:
-        manifest["labels"] = manifest["labels"][:-1]
-
-    with (
-        EdgeRecognizer(make_bundle(tmp_path, change)) as recognizer,
-        pytest.raises(BundleError, match="labels do not fit"),
-    ):
         recognizer.recognize(demo_clip)
 
 

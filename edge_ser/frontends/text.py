@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -40,26 +38,25 @@ class TextFrontend:
     Thread contract: immutable; may be called from any thread, also at once.
     """
 
-    def __init__(self, config: TextFrontendConfig, tokenizer_path: str | os.PathLike[str]) -> None:
-        """Load a ``tokenizer.json``.
+    def __init__(self, config: TextFrontendConfig, tokenizer: bytes) -> None:
+        """Load a tokenizer.
+
+        Args:
+            config: how many tokens there may be.
+            tokenizer: content of a ``tokenizer.json``.
 
         Raises:
-            BundleError: if the file is missing or is not a tokenizer.
+            BundleError: if it is not a tokenizer.
         """
-        path = Path(tokenizer_path)
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise BundleError(f"{path} cannot be read: {error.strerror or error}") from error
-        try:
-            self._tokenizer = WordPiece(data)
+            self._tokenizer = WordPiece(tokenizer)
         except ValueError as error:
-            raise BundleError(f"{path} is not a tokenizer: {error}") from error
+            raise BundleError(f"the bundle's tokenizer is not one: {error}") from error
         before, behind = self._tokenizer.before, self._tokenizer.behind
         self._budget = config.maximum_tokens - len(before) - len(behind)
         if self._budget < 1:
             raise BundleError(
-                f"{path} adds more tokens than the {config.maximum_tokens} that may be used"
+                f"the tokenizer adds more tokens than the {config.maximum_tokens} that may be used"
             )
 
     def __call__(self, words: str) -> Tokens:

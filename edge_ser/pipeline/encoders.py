@@ -85,10 +85,12 @@ class Encoders:
                 graphs[m] for m in ("acoustic", "text", "face")
             )
             self.fusion = Fusion(graphs["fusion"], calibration, len(manifest.labels))
+            # A graph that leaves the number of its answers open is caught now, not as it decides.
+            self.fusion.fuse({"audio": np.zeros((1, manifest.audio_width), np.float32)})
             self._audio_config = manifest.frontend.audio
             self._audio_frontend = AudioFrontend(manifest.frontend.audio)
             self._text_frontend = TextFrontend(
-                manifest.frontend.text, bundle.path(manifest.tokenizer)
+                manifest.frontend.text, bundle.read(manifest.tokenizer)
             )
             self._languages = manifest.frontend.text.languages
             self._face_frontend = FaceFrontend(manifest.frontend.video, graphs["detector"])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from edge_ser.bundles.graph_content import GraphContent
 from edge_ser.bundles.schema import TensorSpec
 from edge_ser.errors import ConfigError
 from edge_ser.runtime.session import Session
@@ -41,14 +42,13 @@ BACKENDS: Final[tuple[str, ...]] = (*_PROVIDERS, "tensorrt", "tensorrt-rtx")
 
 
 def open_session(
-    path: Path,
+    graph: Path | GraphContent,
     inputs: Mapping[str, TensorSpec] | None = None,
     outputs: Mapping[str, TensorSpec] | None = None,
     backend: str = DEFAULT_BACKEND,
     *,
     threads: int = 1,
     cache: EngineCache | None = None,
-    sha256: str | None = None,
     shapes: Shapes | None = None,
     device: int = 0,
     build_missing: bool = False,
@@ -58,14 +58,13 @@ def open_session(
     Nothing falls back: what was asked for runs, or an error says why it cannot.
 
     Args:
-        path: the ONNX graph.
+        graph: the ONNX file, or what was read of it.
         inputs: the manifest's inputs; None takes the graph's own word.
         outputs: likewise.
         backend: one of `BACKENDS`; ``onnxruntime`` is the CPU.
         threads: threads that one run may use on the CPU.
         cache: where compiled or optimised forms of the graph are kept. For ONNX Runtime, None
             keeps none; for TensorRT, None is the default folder.
-        sha256: of the graph's file, where it is known; a cache needs it.
         shapes: shapes of every input that the engine must take, see
             `edge_ser.runtime.shape_profiles`; only TensorRT needs them.
         device: index of the CUDA device, for TensorRT.
@@ -81,23 +80,22 @@ def open_session(
     check_backend(backend)
     if backend not in _PROVIDERS:
         return _open_tensorrt(
-            path, inputs, outputs, backend, cache, shapes, device, build_missing=build_missing
+            graph, inputs, outputs, backend, cache, shapes, device, build_missing=build_missing
         )
     from edge_ser.runtime.onnxruntime import OnnxRuntimeSession
 
     return OnnxRuntimeSession(
-        path,
+        graph,
         inputs,
         outputs,
         providers=_PROVIDERS[backend],
         threads=threads,
         cache=cache,
-        sha256=sha256,
     )
 
 
 def _open_tensorrt(
-    path: Path,
+    graph: Path | GraphContent,
     inputs: Mapping[str, TensorSpec] | None,
     outputs: Mapping[str, TensorSpec] | None,
     backend: str,
@@ -111,12 +109,13 @@ def _open_tensorrt(
     from edge_ser.runtime.tensorrt.session import TensorRtSession
 
     if inputs is None or outputs is None or shapes is None:
+        path = graph if isinstance(graph, Path) else graph.path
         raise ConfigError(
             f"{path}: the backend {backend!r} needs the graph's inputs, outputs and shapes; "
             "give those of the bundle's manifest"
         )
     return TensorRtSession(
-        path,
+        graph,
         inputs,
         outputs,
         shapes,

@@ -42,13 +42,12 @@ def open_graphs(
     for name in GRAPHS:
         entry = bundle.manifest.graphs[name]
         session: Session = open_session(
-            bundle.graph_path(name),
+            bundle.graph(name),
             entry.inputs,
             entry.outputs,
             backend,
             threads=threads,
             cache=None if passing else EngineCache(),
-            sha256=entry.sha256,
             shapes=graph_shapes(bundle.manifest, name) if is_tensorrt(backend) else None,
             build_missing=passing,
         )

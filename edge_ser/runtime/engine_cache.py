@@ -21,7 +21,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_ser.errors import ConfigError, EngineError
-from edge_ser.files import default_cache_folder, is_unfinished, make_folder, write_atomically
+from edge_ser.files import (
+    default_cache_folder,
+    is_owners_alone,
+    is_unfinished,
+    make_folder,
+    write_atomically,
+)
 
 _LOG = logging.getLogger(__name__)
 _RECORD_VERSION: Final = 1
@@ -97,6 +103,30 @@ class EngineCache:
         except OSError:
             return 0
 
+    def check(self, entry: Path | None = None) -> None:
+        """Make sure that nobody else can have written what the cache holds.
+
+        An entry is a program: who may write one decides what this process runs, and can write the
+        hash that goes with it.
+
+        Args:
+            entry: a file of the cache; None looks at the folder alone.
+
+        Raises:
+            EngineError: if another user owns or may write the folder or the entry.
+        """
+        for path in filter(None, (self.folder, entry)):
+            try:
+                if is_owners_alone(path):
+                    continue
+            except OSError:  # nothing is there that could be run
+                continue
+            raise EngineError(
+                f"the engine cache: other users may write {path}, so that nothing of it is used; "
+                f"run: chmod -R go-w {self.folder} (as its owner), or name a folder of your own "
+                "with EDGE_SER_CACHE"
+            )
+
     def load(self, key: EngineKey) -> bytes | None:
         """The blob for `key`, or None if there is none.
 
@@ -112,10 +142,13 @@ class EngineCache:
         """The record for `key`, or None; the blob is not read.
 
         Raises:
-            EngineError: the record cannot be read.
+            EngineError: the record cannot be read, or others may write it; see `check`.
         """
         path = self._path(key)
-        return _read_record(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        self.check(path)
+        return _read_record(path)
 
     def store(self, key: EngineKey, blob: bytes, facts: Mapping[str, Any]) -> EngineRecord:
         """Put an entry in place of whatever was there for this key.

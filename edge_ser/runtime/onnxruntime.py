@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from edge_ser.bundles.graph_content import GraphContent
 from edge_ser.bundles.schema import TensorSpec
 from edge_ser.errors import EngineError
 from edge_ser.runtime.onnxruntime_sessions import (
@@ -54,19 +55,18 @@ class OnnxRuntimeSession:
 
     def __init__(
         self,
-        path: Path,
+        graph: Path | GraphContent,
         inputs: Mapping[str, TensorSpec] | None = None,
         outputs: Mapping[str, TensorSpec] | None = None,
         *,
         providers: Sequence[str] = (CPU,),
         threads: int = 1,
         cache: EngineCache | None = None,
-        sha256: str | None = None,
     ) -> None:
         """Load the graph.
 
         Args:
-            path: the ONNX file.
+            graph: the ONNX file, or what was read of it.
             inputs: what the manifest declares; None takes the graph's own word.
             outputs: likewise.
             providers: execution providers in order of preference. All of them must be installed
@@ -74,21 +74,19 @@ class OnnxRuntimeSession:
             threads: intra-op threads, 1 or more.
             cache: where the optimised form of the graph is kept between runs (CPU provider only:
                 others compile for themselves); None optimises at every start.
-            sha256: of the file, where it is known; None reads the file to find out.
 
         Raises:
             EngineError: the file is missing or no valid graph, a provider is not installed or
                 does not start, or the graph differs from the manifest.
         """
+        path = graph if isinstance(graph, Path) else graph.path
         if not providers:
             raise EngineError(f"{path}: no execution provider was given; name at least {CPU!r}")
         if threads < 1:
             raise EngineError(f"{path}: threads must be 1 or more, not {threads}")
-        if not path.is_file():
-            raise EngineError(f"{path}: there is no such graph file; check the bundle's folder")
         plugin = _require_providers(providers)
         self._path = path
-        session = _open(path, providers, threads, cache, sha256, plugin)
+        session = _open(GraphContent.of(graph), providers, threads, cache, plugin)
         self._check_providers(providers, session.providers)
         self._session: Graph | None = session
         found_in = _specs(session.inputs, path)
@@ -161,18 +159,18 @@ def _require_providers(names: Sequence[str]) -> PluginDevices | None:
 
 
 def _open(
-    path: Path,
+    graph: GraphContent,
     providers: Sequence[str],
     threads: int,
     cache: EngineCache | None,
-    sha256: str | None,
     plugin: PluginDevices | None,
 ) -> Graph:
     if cache is None or list(providers) != [CPU]:
-        return open_graph(path, threads=threads, providers=providers, plugin=plugin)
+        name = str(graph.path)
+        return open_graph(graph.content, name, threads=threads, providers=providers, plugin=plugin)
     from edge_ser.runtime.onnxruntime_cache import cached_graph
 
-    return cached_graph(path, cache, threads=threads, sha256=sha256)
+    return cached_graph(graph, cache, threads=threads)
 
 
 def _specs(nodes: Sequence[Any], path: Path) -> dict[str, TensorSpec]:

@@ -4,7 +4,8 @@ Optimising takes most of the time in which a session opens. What comes out depen
 and on the instructions of the processor (the layout of convolutions), so both are in the key.
 
 Each is a model file of its own in the folder of the engine cache, since ONNX Runtime opens a file
-faster than bytes, and in less memory. Its name holds the key and the CRC-32 of its content.
+faster than bytes, and in less memory. Its name holds the key and the CRC-32 of its content, which
+tells damage; that nobody else put it there is known by who may write it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from edge_ser.bundles.graph_content import GraphContent
 from edge_ser.errors import ConfigError, EngineError
-from edge_ser.files import WRITING, beside, clear_leftovers, file_sha256, make_folder
+from edge_ser.files import WRITING, beside, clear_leftovers, make_folder
 from edge_ser.runtime.engine_cache import EngineCache, EngineKey
 from edge_ser.runtime.onnxruntime_sessions import Graph, onnxruntime, open_graph
 
@@ -35,57 +37,61 @@ _ROOM: Final = 4
 """Times the size of a graph that must be free: weights in half precision are kept in full."""
 
 
-def cached_graph(
-    path: Path, engines: EngineCache, *, threads: int = 1, sha256: str | None = None
-) -> Graph:
-    """A session over `path`, from the cache if its optimised form is there, else into it.
+def cached_graph(graph: GraphContent, engines: EngineCache, *, threads: int = 1) -> Graph:
+    """A session over a graph, from the cache if its optimised form is there, else into it.
 
     The cache only ever saves time: a damaged entry is made again, which is logged as a warning, and
     one that cannot be read, written or held is left alone.
 
     Args:
-        path: the ONNX file.
+        graph: what was read of the ONNX file.
         engines: the cache.
         threads: intra-op threads, 1 or more.
-        sha256: of the file, where it is known.
 
     Raises:
         EngineError: if the graph cannot be loaded.
     """
+    name = str(graph.path)
     key = EngineKey(
-        graph=path.stem,
-        graph_sha256=sha256 or file_sha256(path),
+        graph=graph.path.stem,
+        graph_sha256=graph.sha256,
         backend="onnxruntime",
         backend_version=onnxruntime().__version__,
         device=processor(),
     )
     stem = engines.stem(key)
+    try:
+        engines.check()
+    except EngineError as error:
+        _LOG.warning("%s: the graph is optimised at every start: %s", name, error)
+        return open_graph(graph.content, name, threads=threads)
     # Processes that were the first at once may have kept a graph each.
     for kept in [file for file in engines.graphs() if file.name.startswith(f"{stem}-")]:
         try:
+            engines.check(kept)
             if kept != _named(stem, kept):
                 raise EngineError(f"{kept}: this optimised graph is damaged")
-            return open_graph(kept, str(path), threads=threads, optimise="none")
+            return open_graph(kept, name, threads=threads, optimise="none")
         except (EngineError, OSError) as error:
             _LOG.warning("%s; the graph is optimised again", error)
             with suppress(OSError):
                 kept.unlink(missing_ok=True)
-    if engines.room() < _ROOM * path.stat().st_size:
-        return open_graph(path, threads=threads)
+    if engines.room() < _ROOM * len(graph.content):
+        return open_graph(graph.content, name, threads=threads)
     written = beside(engines.folder / stem, WRITING)
     try:
         make_folder(engines.folder, mode=0o700)
         clear_leftovers(engines.folder / stem)
-        session = open_graph(path, threads=threads, write_to=written)
+        session = open_graph(graph.content, name, threads=threads, write_to=written)
         written.replace(_named(stem, written))
         _drop_oldest(engines)
         return session
     except (ConfigError, EngineError, OSError) as error:
-        _LOG.warning("%s: the optimised graph is not kept: %s", path, error)
+        _LOG.warning("%s: the optimised graph is not kept: %s", name, error)
     finally:
         with suppress(OSError):
             written.unlink(missing_ok=True)
-    return open_graph(path, threads=threads)
+    return open_graph(graph.content, name, threads=threads)
 
 
 def _named(stem: str, path: Path) -> Path:

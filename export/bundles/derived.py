@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,10 +38,10 @@ def read_report(bundle: Bundle) -> dict[str, Any]:
     entry = bundle.manifest.documents.get(REPORT_DOCUMENT)
     if entry is None:
         return {}
-    path = bundle.path(entry)
+    path = bundle.folder / entry.file
     try:
-        report = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        report = json.loads(bundle.read(entry))
+    except ValueError as error:
         raise BundleError(f"{path}: this report cannot be read ({error})") from error
     if not isinstance(report, dict):
         raise BundleError(f"{path}: this report cannot be read (it is no object)")
@@ -83,7 +82,7 @@ def write_changed(source: Bundle, output: Path, change: Callable[[Path], BundleM
         for entry in source.manifest.files():
             target = fresh / entry.file
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source.path(entry), target)
+            target.write_bytes(source.read(entry))
         manifest = BundleManifest.model_validate(change(fresh).model_dump(mode="json"))
         for name in {e.file for e in source.manifest.files()} - {e.file for e in manifest.files()}:
             (fresh / name).unlink()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, numpy_helper
 
+from edge_ser.bundles.graph_content import GraphContent
 from edge_ser.errors import EngineError
 from edge_ser.files import temporary_folder
 from edge_ser.runtime.onnxruntime_sessions import open_graph
@@ -19,24 +20,20 @@ from edge_ser.runtime.onnxruntime_sessions import open_graph
 FLOAT: Final = TensorProto.FLOAT
 FLOAT16: Final = TensorProto.FLOAT16
 
-_SIZE_LIMIT: Final = 2**31 - 1
-"""A protobuf message cannot be larger; larger models use external data, which bundles refuse."""
 
+def load_model(graph: Path | GraphContent) -> onnx.ModelProto:
+    """Read one self-contained ONNX graph.
 
-def load_model(path: Path) -> onnx.ModelProto:
-    """Read one self-contained ONNX file.
+    Args:
+        graph: its file, or what was read of it.
 
     Raises:
         EngineError: the file is missing, is no ONNX graph, or keeps tensors in other files.
     """
+    read = GraphContent.of(graph)
+    path = read.path
     try:
-        if path.stat().st_size > _SIZE_LIMIT:
-            raise EngineError(f"{path}: larger than 2 GiB: this is no graph of a bundle")
-        model = onnx.load_model(str(path), load_external_data=False)
-    except OSError as error:
-        raise EngineError(f"{path}: the graph cannot be read: {error.strerror}") from error
-    except EngineError:
-        raise
+        model = onnx.load_model_from_string(read.content)
     except Exception as error:
         raise EngineError(f"{path}: this is no ONNX graph ({error}); export it again") from error
     if not model.graph.node:

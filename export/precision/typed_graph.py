@@ -9,6 +9,7 @@ from typing import Final
 
 import onnx
 
+from edge_ser.bundles.graph_content import GraphContent
 from edge_ser.bundles.schema import Precision
 from edge_ser.export.graphs.onnx_graph import load_model, prepared
 from edge_ser.export.precision.dequantize import dequantized, is_quantised
@@ -67,18 +68,20 @@ class TypedGraph:
     ranges: Mapping[str, Range]
 
 
-def float_graph(name: str, path: Path, carried: Mapping[str, Range] | None = None) -> FloatGraph:
+def float_graph(
+    name: str, graph: Path | GraphContent, carried: Mapping[str, Range] | None = None
+) -> FloatGraph:
     """Load a graph of a bundle; an int8 one is made float again, with its ranges.
 
     Args:
         name: of the graph.
-        path: its file.
+        graph: its file, or what was read of it.
         carried: ranges that the bundle carries beside the graph.
 
     Raises:
         EngineError: the file is no graph that the passes understand.
     """
-    model, ranges = dequantized(load_model(path))
+    model, ranges = dequantized(load_model(graph))
     return FloatGraph(name, reorder_gelu(prepared(model)), {**(carried or {}), **ranges})
 
 

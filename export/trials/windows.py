@@ -70,7 +70,7 @@ class WindowReader:
         self._with_words = data.with_words
         self._speech_gate = data.speech_gate
         self._audio = AudioFrontend(frontend.audio)
-        self._text = TextFrontend(frontend.text, bundle.path(bundle.manifest.tokenizer))
+        self._text = TextFrontend(frontend.text, bundle.read(bundle.manifest.tokenizer))
 
     def read(self, item: Item) -> ClipWindow:
         """The item's window.

@@ -152,14 +152,14 @@ def typed_bundle(
     with ExitStack() as stack:
         sessions = {}
         for graph, _ in ENCODERS.values() if clips else ():
-            session = OnnxRuntimeSession(bundle.graph_path(graph))
+            session = OnnxRuntimeSession(bundle.graph(graph))
             stack.callback(session.close)
             sessions[graph] = session
         for name in GRAPHS:
             tell(name, "reading")
             started = time.monotonic()
-            path = bundle.graph_path(name)
-            source = float_graph(name, path, carried.get(name))
+            content = bundle.graph(name)
+            source = float_graph(name, content, carried.get(name))
             real = graph_samples(clips, manifest, name, sessions) if clips else []
             inputs = manifest.graphs[name].inputs
             samples[name] = real or probe_inputs(inputs, graph_shapes(manifest, name))
@@ -186,8 +186,8 @@ def typed_bundle(
                 forced.append(name)
             graphs[name] = typed
             same = typed.precision == manifest.graphs[name].precision == "fp32"
-            kept = same and not lint(load_model(path), options.target)
-            contents[name] = path.read_bytes() if kept else typed.model.SerializeToString()
+            kept = same and not lint(load_model(content), options.target)
+            contents[name] = content.content if kept else typed.model.SerializeToString()
             seconds[name] = time.monotonic() - started
     return TypedBundle(graphs, contents, samples, bool(clips), tuple(forced), seconds)
 

@@ -51,7 +51,7 @@ class FeatureReader:
     def __init__(self, bundle: Bundle) -> None:
         frontend = bundle.manifest.frontend
         self._audio = AudioFrontend(frontend.audio)
-        self._text = TextFrontend(frontend.text, bundle.path(bundle.manifest.tokenizer))
+        self._text = TextFrontend(frontend.text, bundle.read(bundle.manifest.tokenizer))
 
     def audio(self, item: Item) -> Tensors:
         """``log_mel`` and ``prosody`` of a recording, an even number of frames."""

@@ -27,7 +27,7 @@ def bundle() -> Bundle:
 @pytest.fixture(scope="module")
 def frontend(bundle: Bundle) -> Iterator[FaceFrontend]:
     entry = bundle.manifest.graphs["detector"]
-    session = OnnxRuntimeSession(bundle.graph_path("detector"), entry.inputs, entry.outputs)
+    session = OnnxRuntimeSession(bundle.graph("detector"), entry.inputs, entry.outputs)
     yield FaceFrontend(bundle.manifest.frontend.video, session)
     session.close()
 
@@ -122,7 +122,7 @@ def test_no_face_is_found_where_there_is_none(frontend: FaceFrontend, kind: str)
 
 
 def test_words_of_any_length_fit_the_text_encoder(bundle: Bundle) -> None:
-    frontend = TextFrontend(bundle.manifest.frontend.text, bundle.path(bundle.manifest.tokenizer))
+    frontend = TextFrontend(bundle.manifest.frontend.text, bundle.read(bundle.manifest.tokenizer))
     short = frontend("I did not expect that")
     assert short.input_ids is not None
     assert short.input_ids.shape == (1, 7)

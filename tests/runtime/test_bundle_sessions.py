@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_ser.bundles.graph_content import GraphContent
 from edge_ser.bundles.loading import load_bundle
 from edge_ser.bundles.schema import GRAPHS
 from edge_ser.errors import EngineError
@@ -35,10 +36,10 @@ def test_what_was_opened_before_a_failure_is_closed(monkeypatch: pytest.MonkeyPa
     opened = []
     real = bundle_sessions.open_session
 
-    def until_the_face(path: Path, *rest: object, **options: object) -> object:
-        if path.stem == "face":
+    def until_the_face(graph: GraphContent, *rest: object, **options: object) -> object:
+        if graph.path.stem == "face":
             raise EngineError("no")
-        opened.append(real(path, *rest, **options))  # type: ignore[arg-type]
+        opened.append(real(graph, *rest, **options))  # type: ignore[arg-type]
         return opened[-1]
 
     monkeypatch.setattr(bundle_sessions, "open_session", until_the_face)

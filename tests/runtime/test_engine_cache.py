@@ -149,3 +149,14 @@ def test_a_cache_that_cannot_be_emptied_is_told(cache: EngineCache) -> None:
     with read_only(cache.folder), pytest.raises(EngineError, match="cannot be deleted: Read-only"):
         cache.clean()
     assert cache.clean()[0] == 1
+
+
+@pytest.mark.parametrize("part", ["folder", "entry"])
+def test_no_engine_is_run_that_other_users_may_have_written(cache: EngineCache, part: str) -> None:
+    record = cache.store(KEY, b"engine", {})
+    (cache.folder if part == "folder" else record.path).chmod(0o777)
+    with pytest.raises(EngineError, match=r"other users may write .*chmod -R go-w"):
+        cache.load(KEY)
+    cache.folder.chmod(0o700)
+    record.path.chmod(0o600)
+    assert cache.load(KEY) == b"engine"

@@ -221,3 +221,42 @@ def test_a_session_of_the_kept_graph_gives_the_same_bits(
     open_session(affine_graph, cache=cache)
     again = open_session(affine_graph, cache=cache).run({"x": values})["y"]
     np.testing.assert_array_equal(plain, again)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o722])
+def test_nothing_runs_out_of_a_folder_that_others_may_write(
+    affine_graph: Path, cache: EngineCache, caplog: pytest.LogCaptureFixture, mode: int
+) -> None:
+    answer(affine_graph, cache)
+    (file,) = kept(cache)
+    without_bias(file)  # planted: its name holds the right checksum
+    file.rename(file.with_name(named(file)))
+    cache.folder.chmod(mode)
+    np.testing.assert_array_equal(answer(affine_graph, cache), Y)
+    assert "other users may write" in caplog.text
+    assert len(kept(cache)) == 1
+
+
+def test_no_entry_runs_that_others_may_write(affine_graph: Path, cache: EngineCache) -> None:
+    answer(affine_graph, cache)
+    (file,) = kept(cache)
+    without_bias(file)
+    planted = file.rename(file.with_name(named(file)))
+    planted.chmod(0o666)
+    np.testing.assert_array_equal(answer(affine_graph, cache), Y)
+    assert kept(cache) == [file]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no owners")
+def test_nothing_runs_out_of_another_users_folder(
+    affine_graph: Path, cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(affine_graph, cache)
+    (file,) = kept(cache)
+    without_bias(file)
+    file.rename(file.with_name(named(file)))
+    if os.geteuid() == 0:
+        os.chown(cache.folder, 12345, 12345)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    np.testing.assert_array_equal(answer(affine_graph, cache), Y)

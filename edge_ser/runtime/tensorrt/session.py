@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
+from edge_ser.bundles.graph_content import GraphContent
 from edge_ser.bundles.schema import TensorSpec
 from edge_ser.errors import EngineError
-from edge_ser.files import file_sha256
 from edge_ser.runtime.engine_cache import EngineCache, EngineKey, Shapes
 from edge_ser.runtime.session import Tensor
 from edge_ser.runtime.tensor_check import check_declared, check_inputs
@@ -46,7 +46,7 @@ class TensorRtSession:
 
     def __init__(
         self,
-        path: Path,
+        graph: Path | GraphContent,
         inputs: Mapping[str, TensorSpec],
         outputs: Mapping[str, TensorSpec],
         shapes: Shapes,
@@ -62,7 +62,7 @@ class TensorRtSession:
         """Load the engine of a graph from the cache, or build it.
 
         Args:
-            path: the ONNX graph that the engine was built from.
+            graph: what the engine was built from: the ONNX file, or what was read of it.
             inputs: what the manifest declares.
             outputs: likewise.
             shapes: as `edge_ser.runtime.shape_profiles` gives them: engines are kept by them.
@@ -90,19 +90,19 @@ class TensorRtSession:
             )
         self._cuda.use(device)
         self._api = api
-        self._path = path
+        self._path = graph if isinstance(graph, Path) else graph.path
         self._device = device
         self.inputs, self.outputs = dict(inputs), dict(outputs)
         self.backend = f"{api.backend}:{capability}"
         self._messages: list[str] = []
         self._logger = api.logger(self._messages)
         engines = EngineCache() if cache is None else cache
-        blob = find_engine(path, shapes, api, capability, engines, on_missing)
+        blob = find_engine(GraphContent.of(graph), shapes, api, capability, engines, on_missing)
         self._runtime: Runtime | None = cast(Runtime, api.module.Runtime(self._logger))
         self._engine: CudaEngine | None = self._runtime.deserialize_cuda_engine(blob)
         if self._engine is None:
             raise EngineError(
-                f"{path}: {api.name} refuses its engine: {'; '.join(self._messages[-3:])}; "
+                f"{self._path}: {api.name} refuses its engine: {'; '.join(self._messages[-3:])}; "
                 "build it again: edge-ser build-engine"
             )
         self._check_tensors(self._engine)
@@ -272,7 +272,7 @@ class BoundContext:
 
 
 def find_engine(
-    path: Path,
+    graph: GraphContent,
     shapes: Shapes,
     api: TensorRt,
     capability: str,
@@ -286,9 +286,9 @@ def find_engine(
     Raises:
         EngineError: there is none and none shall be built, or it is damaged and none shall be.
     """
-    sha256 = file_sha256(path)
+    path = graph.path
     keys = [
-        tensorrt_build.engine_key(api, path.stem, sha256, device, shapes)
+        tensorrt_build.engine_key(api, path.stem, graph.sha256, device, shapes)
         for device in (capability, tensorrt_build.HARDWARE_COMPATIBLE)
     ]
     for key in keys:
@@ -309,7 +309,7 @@ def find_engine(
         )
     _LOG.warning("%s: building an engine with %s for %s", path, api.name, capability)
     target = tensorrt_build.check_target(api, capability)
-    built = tensorrt_build.build_engine(api, path.read_bytes(), path.stem, shapes, target)
+    built = tensorrt_build.build_engine(api, graph.content, path.stem, shapes, target)
     cache.store(keys[0], built.blob, {"seconds": built.seconds, "built_by": "runtime"})
     return built.blob
 

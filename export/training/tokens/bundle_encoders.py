@@ -160,7 +160,7 @@ class BundleTokens:
             with torch.inference_mode():
                 return np.asarray(self._face_module(torch.from_numpy(faces)).numpy(), np.float32)
         if self._face_session is None:
-            self._face_session = OnnxRuntimeSession(self.bundle.graph_path("face"))
+            self._face_session = OnnxRuntimeSession(self.bundle.graph("face"))
         return np.asarray(self._face_session.run({"faces": faces})["video_tokens"], np.float32)
 
     def _tokens(self, tokens: Tokens | None, graph: GraphName, output: str) -> Tokens:

@@ -122,13 +122,14 @@ class TextTokens:
         self, text: nn.Module, config: TextFrontendConfig, tokenizer: Path, cache: Path
     ) -> None:
         self._text = text.eval()
-        self._frontend = TextFrontend(config, tokenizer)
+        content = tokenizer.read_bytes()
+        self._frontend = TextFrontend(config, content)
         self._cache = FeatureCache(
             cache / "text",
             {
                 "text": fingerprint(text),
                 "frontend": config.model_dump(),
-                "tokenizer": hashlib.sha256(tokenizer.read_bytes()).hexdigest(),
+                "tokenizer": hashlib.sha256(content).hexdigest(),
             },
         )
 

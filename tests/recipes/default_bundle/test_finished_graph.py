@@ -17,7 +17,8 @@ def test_words_give_the_tokens_of_the_runtime() -> None:
     bundle = load_bundle(default_bundle_path())
     text = open_text(str(bundle.folder))
     assert isinstance(text, FinishedGraph)
-    words = TextFrontend(bundle.manifest.frontend.text, text.tokenizer_file)("What a lovely day!")
+    frontend = TextFrontend(bundle.manifest.frontend.text, text.tokenizer_file.read_bytes())
+    words = frontend("What a lovely day!")
     tensors = words.tensors()
     assert tensors is not None
     tokens = text(*(torch.from_numpy(tensors[name]) for name in ("input_ids", "attention_mask")))
