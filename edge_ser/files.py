@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from edge_ser.errors import ConfigError
 
@@ -143,18 +143,48 @@ def write_atomically(
         if _passes_on(target):
             _write(os.open(target, os.O_WRONLY), content)
             return
-        real = Path(os.path.realpath(target))
-        temporary = beside(real, WRITING)
-        try:
-            clear_leftovers(real)
-            # O_EXCL: nobody else's file, nor a link that somebody planted, is written to.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            _write(os.open(temporary, flags, mode), content, sync=True)
-            temporary.replace(real)
-            sync_path(real.parent)
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
+        with _replacing(target, mode) as handle:
+            _write(handle, content, sync=True)
+
+
+@contextmanager
+def replaced_file(target: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
+    """A new file, to be written piece by piece, that takes the target's place at the block's end.
+
+    If the block fails or the process is killed, the target stays as it is.
+
+    Args:
+        target: the file; of a link, what it leads to is replaced.
+        mode: permissions of the new file, less what the process's mask takes away.
+
+    Raises:
+        ConfigError: as `write_atomically`, also while the block writes.
+    """
+    with (
+        writing(target),
+        _replacing(target, mode) as handle,
+        os.fdopen(handle, "wb") as stream,
+    ):
+        yield stream
+        stream.flush()
+        os.fsync(handle)
+
+
+@contextmanager
+def _replacing(target: Path, mode: int) -> Iterator[int]:
+    """The handle, to be closed in the block, of a file that then takes the target's place."""
+    real = Path(os.path.realpath(target))
+    temporary = beside(real, WRITING)
+    try:
+        clear_leftovers(real)
+        # O_EXCL: nobody else's file, nor a link that somebody planted, is written to.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        yield os.open(temporary, flags, mode)
+        temporary.replace(real)
+        sync_path(real.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _passes_on(target: Path) -> bool:

@@ -258,13 +258,7 @@ class EdgeRecognizer(ClosedOnExit):
             MediaError, MissingExtraError, EngineError: as for `recognize`.
         """
         encoders = self.encoders
-        longest = encoders.maximum_samples / SAMPLE_RATE
-        for name, value in (("window", window), ("hop", hop)):
-            check_positive(name, value)
-        if window > longest:
-            raise ConfigError(f"window is {window} s; this bundle takes at most {longest:g} s")
-        if hop > window:
-            raise ConfigError(f"hop ({hop} s) is longer than window ({window} s): sound is skipped")
+        check_windows(window, hop, encoders.maximum_samples)
         length = sample_count("window", window)
         speaker = self._speaker(profile)
         decisions = []
@@ -445,6 +439,21 @@ class EdgeRecognizer(ClosedOnExit):
         for segment in clip.segments(DEFAULT_WINDOW, None if clip.has_audio else 1.0):
             stop = segment.stop
         return stop
+
+
+def check_windows(window: float, hop: float, maximum_samples: int) -> None:
+    """Refuse windows that a bundle cannot look at, or between which sound is skipped.
+
+    Raises:
+        ConfigError: if window or hop are not usable.
+    """
+    longest = maximum_samples / SAMPLE_RATE
+    for name, value in (("window", window), ("hop", hop)):
+        check_positive(name, value)
+    if window > longest:
+        raise ConfigError(f"window is {window} s; this bundle takes at most {longest:g} s")
+    if hop > window:
+        raise ConfigError(f"hop ({hop} s) is longer than window ({window} s): sound is skipped")
 
 
 def _notes(clip: Clip, spoken: Transcript | None, end: int) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 LIVE = (REPOSITORY / "docs" / "live.md").read_text(encoding="utf-8")
+SCALE = (REPOSITORY / "docs" / "scale.md").read_text(encoding="utf-8")
 
 
 def _snippets(language: str, page: str = README) -> list[str]:
@@ -24,11 +25,12 @@ def _snippets(language: str, page: str = README) -> list[str]:
 def _snippets_without_devices() -> list[str]:
     live = [s for s in _snippets("python", LIVE) if "MicrophoneSource" not in s]
     assert live
-    return [*_snippets("python"), *live]
+    return [*_snippets("python"), *live, *_snippets("python", SCALE)]
 
 
 def _commands() -> list[str]:
-    return [line for snippet in _snippets("sh") for line in snippet.splitlines() if line.strip()]
+    snippets = [*_snippets("sh"), *_snippets("sh", SCALE)]
+    return [line for snippet in snippets for line in snippet.splitlines() if line.strip()]
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from edge_ser.cli import (
     profile,
     recognize,
     report,
+    score,
     serve,
     train,
     tune,
@@ -46,6 +47,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("recognize")(recognize.recognize)
+app.command("score")(score.score)
 app.command("demo")(demo.demo)
 app.command("live")(live)
 app.command("serve")(serve.serve)

@@ -1,0 +1,1 @@
+"""An archive of recordings: many clips in, one Parquet file of decisions out, on many cores."""
