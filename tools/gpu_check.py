@@ -3,6 +3,7 @@
     python -m tools.gpu_check                     # writes gpu-report.md
     python -m tools.gpu_check --output rtx.md     # another name
     python -m tools.gpu_check --tests-only        # without engines and times of the default bundle
+    python -m tools.gpu_check --write             # the figures into docs/gpu.md too
 
 Exit codes: 0 everything passed, 1 something failed (the report says what), 2 a mistake that you can
 mend, 3 no CUDA device was found and nothing was run.
@@ -37,6 +38,8 @@ from edge_ser.errors import EdgeSerError, EngineError
 from edge_ser.files import write_atomically
 from edge_ser.machine.inspection import cuda_device_count, inspect_machine
 from recipes.documents.markdown import table
+from recipes.documents.measured_section import write_section
+from tools.gpu_conversations import Crowd, crowd_table, measure_crowds
 
 if TYPE_CHECKING:
     from edge_ser.export.variants.variant import Variant
@@ -54,6 +57,8 @@ _PACKAGES: Final = (
     "tensorrt-rtx-cu13",
 )
 # fmt: on
+DOCUMENT: Final = Path(__file__).resolve().parents[1] / "docs" / "gpu.md"
+SECTION: Final = "measured: GPU"
 _JETSON_FILES: Final = (Path("/etc/nv_tegra_release"), Path("/proc/device-tree/model"))
 
 
@@ -106,6 +111,7 @@ class Report:
         said: by pytest.
         figures: of the default bundle.
         problems: what could not be run, with its reason.
+        crowds: conversations at once.
         failures: tracebacks of errors that nobody expected, by the part that they ended.
     """
 
@@ -115,6 +121,7 @@ class Report:
     said: str = ""
     figures: list[Measured] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    crowds: list[Crowd] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
 
     def attempt(self, part: str, work: Callable[[], _Value], otherwise: _Value) -> _Value:
@@ -295,14 +302,13 @@ def write_report(output: Path, report: Report, private: Sequence[Path]) -> None:
         "",
         "## The default bundle",
         "",
-        "Milliseconds of one run; the largest difference is from ONNX Runtime's CPU in fp32.",
-        "",
-        *table(
-            ("backend and precision", "graph", "largest difference", "p50", "p95", "p99"),
-            [m.cells() for m in report.figures],
-        ),
+        *_figure_table(report.figures),
         "",
         *(f"- not run: {problem}" for problem in report.problems),
+        "",
+        "## Many conversations",
+        "",
+        *crowd_table(report.crowds),
         "",
     ]
     for part, trace in report.failures.items():
@@ -313,6 +319,27 @@ def write_report(output: Path, report: Report, private: Sequence[Path]) -> None:
         if len(folder) > 1:
             text = text.replace(folder, "...")
     write_atomically(output, text.encode())
+
+
+def _figure_table(figures: Sequence[Measured]) -> list[str]:
+    return [
+        "Milliseconds of one run; the largest difference is from ONNX Runtime's CPU in fp32.",
+        "",
+        *table(
+            ("backend and precision", "graph", "largest difference", "p50", "p95", "p99"),
+            [m.cells() for m in figures],
+        ),
+    ]
+
+
+def document_section(report: Report) -> str:
+    """What docs/gpu.md keeps of a report: card, releases, times."""
+    said = f"{datetime.now(timezone.utc):%Y-%m-%d}: " + ", ".join(
+        f"{what} {value}" for what, value in report.machine
+    )
+    return "\n".join(
+        [*_figure_table(report.figures), "", *crowd_table(report.crowds), "", f"{said}."]
+    )
 
 
 def _quoted(title: str, text: str) -> list[str]:
@@ -331,6 +358,9 @@ def main(tests: Path, arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, default=Path("gpu-report.md"), help="the report")
     parser.add_argument("--tests-only", action="store_true", help="build and time no engines")
+    parser.add_argument(
+        "--write", action="store_true", help=f"write the times into {DOCUMENT.name}"
+    )
     parser.add_argument("--rounds", type=int, default=50, help="how often times are taken")
     options = parser.parse_args(arguments)
     if cuda_device_count() == 0:
@@ -355,7 +385,13 @@ def main(tests: Path, arguments: Sequence[str] | None = None) -> int:
             report.problems.append("times: left out with --tests-only")
         else:
             report.attempt("times", lambda: measure_default_bundle(report, options.rounds), None)
+            write_report(options.output, report, private)
+            report.crowds = report.attempt(
+                "conversations", lambda: measure_crowds(report.attempt), []
+            )
         write_report(options.output, report, private)
+        if options.write:
+            write_section(DOCUMENT, SECTION, document_section(report))
     except EdgeSerError as error:
         sys.stderr.write(f"gpu_check: {error}\n")
         return EXIT_USER_ERROR

@@ -47,12 +47,14 @@ class Candidate:
         backend: as `open_session` takes it.
         threads: of one run of a graph.
         bundle: verified, in that precision.
+        join: as `EdgeRecognizer` takes it.
     """
 
     precision: str
     backend: str
     threads: int
     bundle: Bundle
+    join: bool | None = None
 
     def open(self) -> EdgeRecognizer:
         """Load it.
@@ -61,7 +63,9 @@ class Candidate:
             EngineError: the backend cannot run here.
             MissingExtraError: a part of the backend is not installed.
         """
-        return EdgeRecognizer(self.bundle, backend=self.backend, threads=self.threads)
+        return EdgeRecognizer(
+            self.bundle, backend=self.backend, threads=self.threads, join=self.join
+        )
 
 
 def measure_warm(

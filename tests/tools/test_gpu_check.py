@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from fixtures.report_factory import latency
 
 from edge_ser.errors import EngineError
 from edge_ser.machine.inspection import cuda_device_count
 from tools import gpu_check
-from tools.gpu_check import Measured, Outcome, Report, main
+from tools.gpu_check import DOCUMENT, Measured, Outcome, Report, main
+from tools.gpu_conversations import Crowd
 
 TESTS = """
 import pytest
@@ -73,10 +75,18 @@ def test_figures_and_reasons_are_written(
         report.problems.append(reason)
 
     monkeypatch.setattr(gpu_check, "measure_default_bundle", measure)
+    live = latency().live[0].model_copy(update={"streams": 200, "hops_skipped": 7})
+    monkeypatch.setattr(gpu_check, "measure_crowds", lambda _: [Crowd(True, live)])
+    document = tmp_path / "gpu.md"
+    document.write_text((DOCUMENT).read_text("utf-8"), "utf-8")
+    monkeypatch.setattr(gpu_check, "DOCUMENT", document)
     report = tmp_path / "report.md"
-    assert main(tests, ["--output", str(report)]) == 0
+    assert main(tests, ["--output", str(report), "--write"]) == 0
     text = report.read_text()
-    assert "| tensorrt fp16 | face | 0.002 | 1.000 | 2.000 | 3.000 |" in text
+    for written in (text, document.read_text("utf-8")):
+        assert "| tensorrt fp16 | face | 0.002 | 1.000 | 2.000 | 3.000 |" in written
+        assert f"| 200 | joined | {live.latency.p50:.0f} | " in written
+        assert "CUDA driver" in written
     assert f"- not run: {reason}" in text
 
 
@@ -95,11 +105,15 @@ def test_an_unexpected_error_in_one_part_costs_that_part_alone(
         return [Measured(str(variant), "face", 0.002, 1.0, 2.0, 3.0)]
 
     monkeypatch.setattr(gpu_check, "_measured", measured)
+    monkeypatch.setattr(gpu_check, "measure_crowds", lambda _: 1 / 0)
     monkeypatch.setattr(gpu_check, "inspect_machine", lambda: 1 / 0)
     (tests / "test_torn.py").write_text("import pytest, no_such_module\npytest.mark.gpu\n")
     report = tmp_path / "report.md"
     assert main(tests, ["--output", str(report)]) == gpu_check.EXIT_FAILED
-    assert "2 of 5 GPU tests passed; doctor, tensorrt fp16 failed" in capsys.readouterr().out
+    assert (
+        "2 of 5 GPU tests passed; doctor, tensorrt fp16, conversations failed"
+        in capsys.readouterr().out
+    )
     text = report.read_text()
     assert "test_that_runs | passed |" in text
     assert "No module named 'no_such_module'" in text
