@@ -3,7 +3,8 @@
 What takes a target's place is written beside it under a name of its own, synced, and put there in
 one step. A process that is killed meanwhile leaves a file called ``.NAME.<12 hex>.writing``; the
 next write to the target clears it away when it is old. `edge_ser.bundles.replacing` does the same
-for folders.
+for folders. Folders are held by a lock, which a killed process loses: so the next one knows which
+temporary folders are left over, and removes them.
 
 An address is no file: here is said what to do with one that was given as a name.
 """
@@ -15,16 +16,22 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
 from edge_ser.errors import ConfigError
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
 
 WRITING: Final = ".writing"
 REPLACED: Final = ".replaced"
@@ -32,6 +39,7 @@ REPLACED: Final = ".replaced"
 
 _HEX: Final = r"\.[0-9a-f]{12}"
 _UNFINISHED: Final = re.compile(rf"\..+{_HEX}\.(writing|replaced)", re.DOTALL)
+_TEMPORARY: Final = re.compile(r"edge-ser-[0-9a-f]{12}")
 _LONGEST_NAME: Final = 100
 """Bytes of a target's name that its temporary name repeats; some systems allow 143 in all."""
 _OLD: Final = 3600.0
@@ -99,18 +107,93 @@ def make_folder(folder: Path, *, mode: int = 0o777) -> None:
 def temporary_folder() -> Iterator[Path]:
     """A folder for what is gone at the block's end, where the system keeps such things.
 
+    Those that killed processes left there are removed first.
+
     Raises:
         ConfigError: if there is no such place, or no room left in it, also while the block writes.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="edge-ser-") as folder:
-            yield Path(folder)
+        place = Path(tempfile.gettempdir())
+        _clear_temporary(place)
+        folder, lock = held_folder(lambda: place / f"edge-ser-{secrets.token_hex(6)}", mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            unlock(lock)
     except OSError as error:
         if error.errno not in _NO_ROOM and "temporary directory" not in (error.strerror or ""):
             raise
         raise ConfigError(
             f"there is no room for temporary files: {error.strerror}; TMPDIR names their folder"
         ) from error
+
+
+def _clear_temporary(place: Path) -> None:
+    """Remove temporary folders that nobody holds any more; never another user's, nor a link."""
+    with suppress(OSError):
+        for folder in place.iterdir():
+            if _TEMPORARY.fullmatch(folder.name) and _is_own_folder(folder):
+                with suppress(OSError):
+                    lock = lock_folder(folder)
+                    if lock is not None:
+                        shutil.rmtree(folder, ignore_errors=True)
+                    unlock(lock)
+
+
+def _is_own_folder(path: Path) -> bool:
+    try:
+        facts = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISDIR(facts.st_mode) and facts.st_uid == getattr(os, "geteuid", lambda: 0)()
+
+
+def held_folder(name: Callable[[], Path], *, mode: int = 0o777) -> tuple[Path, int | None]:
+    """An empty new folder, held until its lock is given back with `unlock`.
+
+    Args:
+        name: gives a name that is not taken, another one each time.
+        mode: permissions, less what the process's mask takes away.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
+    while True:
+        fresh = name()
+        fresh.mkdir(mode)
+        # Before it is held, another process may take it for a leftover.
+        with suppress(BlockingIOError, FileNotFoundError):
+            lock = lock_folder(fresh)
+            if fresh.is_dir():
+                return fresh, lock
+            unlock(lock)
+
+
+def lock_folder(folder: Path) -> int | None:
+    """Hold a folder while the handle is open, also against threads; None where nothing is locked.
+
+    Raises:
+        BlockingIOError: if somebody else holds it.
+        FileNotFoundError: if it is gone.
+    """
+    handle = None
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):
+        unlock(handle)
+        raise
+    except (OSError, AttributeError):  # some network file systems lock no folders, nor does Windows
+        unlock(handle)
+        return None
+    return handle
+
+
+def unlock(lock: int | None) -> None:
+    """Give a lock of `lock_folder` back."""
+    if lock is not None:
+        os.close(lock)
 
 
 def is_there(path: Path) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -13,7 +15,11 @@ import pytest
 from fixtures.file_faults import FileCalls, killed_at
 
 from edge_ser.errors import ConfigError
-from edge_ser.files import is_unfinished, temporary_folder, write_atomically
+from edge_ser.files import (
+    is_unfinished,
+    temporary_folder,
+    write_atomically,
+)
 
 LONGEST = 255
 
@@ -155,6 +161,39 @@ def test_a_temporary_folder_goes_and_a_full_one_is_told() -> None:
         with pytest.raises(kind), temporary_folder() as folder:
             raise OSError(number, os.strerror(number))
         assert not folder.exists()
+
+
+_HOLD = """
+import sys, time
+from edge_ser.files import temporary_folder
+with temporary_folder() as folder:
+    (folder / "graph.onnx").write_bytes(bytes(1000))
+    print(folder, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no folder is locked there")
+def test_what_a_killed_process_left_among_temporary_files_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    others = [tmp_path / "edge-ser-notes", tmp_path / "edge-ser-0123456789ab.txt"]
+    for path in others:
+        path.mkdir()
+    (tmp_path / "edge-ser-0123456789ab").symlink_to(others[0])
+    with subprocess.Popen([sys.executable, "-c", _HOLD], stdout=subprocess.PIPE, text=True) as held:
+        assert held.stdout is not None
+        folder = Path(held.stdout.readline().strip())
+        with temporary_folder():
+            assert (folder / "graph.onnx").exists()  # it is still in use
+        held.kill()
+    assert folder.exists()
+    with temporary_folder() as own:
+        assert not folder.exists()
+        assert stat.S_IMODE(own.stat().st_mode) == 0o700
+    assert names(tmp_path) == sorted(["edge-ser-0123456789ab", *(p.name for p in others)])
 
 
 def test_no_place_for_temporary_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

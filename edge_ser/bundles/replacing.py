@@ -24,16 +24,14 @@ from edge_ser.files import (
     REPLACED,
     WRITING,
     beside,
+    held_folder,
     is_old,
     leftovers,
+    lock_folder,
     sync_path,
+    unlock,
     writing,
 )
-
-try:
-    import fcntl
-except ImportError:  # on Windows
-    fcntl = None  # type: ignore[assignment]
 
 _AT_FDCWD: Final = -100
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE of renameat2(2), RENAME_SWAP of renamex_np(2)
@@ -64,7 +62,7 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         _require_folder(real)
         recover(real)
         _clear_away(real)
-        fresh, lock = _new_folder(real)
+        fresh, lock = held_folder(lambda: beside(real, WRITING))
         try:
             yield fresh
             for folder, _, files in os.walk(fresh):
@@ -75,7 +73,7 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         finally:
             # By now, what is called so is the old folder, or one that did not become whole.
             shutil.rmtree(fresh, ignore_errors=True)
-            _unlock(lock)
+            unlock(lock)
 
 
 def recover(target: Path) -> None:
@@ -91,7 +89,7 @@ def recover(target: Path) -> None:
         lock = None
         try:
             with suppress(FileNotFoundError):
-                lock = _lock(aside.with_suffix(WRITING))
+                lock = lock_folder(aside.with_suffix(WRITING))
             aside.rename(real)
             sync_path(real.parent)
         except (BlockingIOError, FileNotFoundError):
@@ -102,51 +100,13 @@ def recover(target: Path) -> None:
                 f"{error.strerror}; rename {aside} to it"
             ) from error
         finally:
-            _unlock(lock)
+            unlock(lock)
 
 
 def _require_folder(path: Path) -> None:
     with suppress(FileNotFoundError):
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-
-
-def _new_folder(target: Path) -> tuple[Path, int | None]:
-    """An empty folder beside the target, held until its lock is given back."""
-    while True:
-        fresh = beside(target, WRITING)
-        fresh.mkdir()
-        # Before it is held, another writer may take it for a leftover.
-        with suppress(BlockingIOError, FileNotFoundError):
-            lock = _lock(fresh)
-            if fresh.is_dir():
-                return fresh, lock
-            _unlock(lock)
-
-
-def _lock(folder: Path) -> int | None:
-    """Hold a folder while the handle is open, also against threads; None where nothing is locked.
-
-    Raises:
-        BlockingIOError: if somebody else holds it.
-        FileNotFoundError: if it is gone.
-    """
-    handle = None
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, FileNotFoundError):
-        _unlock(handle)
-        raise
-    except (OSError, AttributeError):  # some network file systems lock no folders, nor does Windows
-        _unlock(handle)
-        return None
-    return handle
-
-
-def _unlock(lock: int | None) -> None:
-    if lock is not None:
-        os.close(lock)
 
 
 def _clear_away(target: Path) -> None:
@@ -158,10 +118,10 @@ def _clear_away(target: Path) -> None:
                 aside.rename(beside(target, WRITING))
     for leftover in leftovers(target, WRITING):
         with suppress(OSError):
-            lock = _lock(leftover)
+            lock = lock_folder(leftover)
             if lock is not None or is_old(leftover):
                 shutil.rmtree(leftover, ignore_errors=True)
-            _unlock(lock)
+            unlock(lock)
 
 
 def _put_in_place(fresh: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ import re
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from typing import Any, Final
 from edge_ser.errors import ConfigError, EngineError
 from edge_ser.files import (
     default_cache_folder,
+    is_old,
     is_owners_alone,
     is_unfinished,
     make_folder,
@@ -33,6 +35,8 @@ _LOG = logging.getLogger(__name__)
 _RECORD_VERSION: Final = 1
 _LONGEST_RECORD: Final = 1 << 20
 _SUFFIX: Final = ".engine"
+_LAST_YEAR: Final = 1e11
+"""Seconds since the epoch; no calendar of Python goes further."""
 _ENGINE_FILE: Final = re.compile(r".+-[0-9a-f]{24}\.engine")
 _GRAPH_FILE: Final = re.compile(r".+-[0-9a-f]{24}-[0-9a-f]{8}\.onnx")
 
@@ -127,6 +131,14 @@ class EngineCache:
                 "with EDGE_SER_CACHE"
             )
 
+    def clear_leftovers(self) -> None:
+        """Delete what killed writers left here, of whatever entry, once it is old."""
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                if is_unfinished(path) and is_old(path):
+                    with suppress(OSError):
+                        path.unlink()
+
     def load(self, key: EngineKey) -> bytes | None:
         """The blob for `key`, or None if there is none.
 
@@ -168,6 +180,7 @@ class EngineCache:
         head = json.dumps(record, sort_keys=True).encode() + b"\n"
         try:
             make_folder(self.folder, mode=0o700)
+            self.clear_leftovers()
             write_atomically(path, head + blob)
         except ConfigError as error:
             raise EngineError(
@@ -253,16 +266,26 @@ def _parse_record(path: Path, head: bytes) -> EngineRecord:
             name: tuple(tuple(int(d) for d in shape) for shape in triple)
             for name, triple in fields["shapes"].items()
         }
+        size, created = int(raw["size"]), float(raw["created"])
+        if size < 0 or not 0 <= created < _LAST_YEAR:
+            raise ValueError("its size or its date makes no sense")
         return EngineRecord(
             key=EngineKey(**fields),
             path=path,
             offset=len(head),
             sha256=str(raw["sha256"]),
-            size=int(raw["size"]),
-            created=float(raw["created"]),
+            size=size,
+            created=created,
             facts=dict(raw["facts"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        KeyError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise EngineError(
             f"{path}: this entry of the engine cache is damaged ({error}); "
             "run: edge-ser engines clean"

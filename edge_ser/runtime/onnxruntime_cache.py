@@ -22,7 +22,7 @@ from typing import Final
 
 from edge_ser.bundles.graph_content import GraphContent
 from edge_ser.errors import ConfigError, EngineError
-from edge_ser.files import WRITING, beside, clear_leftovers, make_folder
+from edge_ser.files import WRITING, beside, make_folder
 from edge_ser.runtime.engine_cache import EngineCache, EngineKey
 from edge_ser.runtime.onnxruntime_sessions import Graph, onnxruntime, open_graph
 
@@ -81,7 +81,7 @@ def cached_graph(graph: GraphContent, engines: EngineCache, *, threads: int = 1)
     written = beside(engines.folder / stem, WRITING)
     try:
         make_folder(engines.folder, mode=0o700)
-        clear_leftovers(engines.folder / stem)
+        engines.clear_leftovers()
         session = open_graph(graph.content, name, threads=threads, write_to=written)
         written.replace(_named(stem, written))
         _drop_oldest(engines)

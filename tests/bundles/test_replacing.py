@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from fixtures.file_faults import FileCalls
 
+from edge_ser import files
 from edge_ser.bundles import replacing
 from edge_ser.bundles.replacing import recover, replaced_folder
 from edge_ser.errors import ConfigError
@@ -165,7 +166,7 @@ def test_what_was_set_aside_and_has_a_successor_goes(tmp_path: Path) -> None:
 def test_where_nothing_can_be_locked_only_old_leftovers_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replacing, "fcntl", None)
+    monkeypatch.setattr(files, "fcntl", None)
     left = tmp_path / LEFT.format("folder", "writing")
     left.mkdir()
     replace(tmp_path / "folder", "x")

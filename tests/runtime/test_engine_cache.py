@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -160,3 +162,34 @@ def test_no_engine_is_run_that_other_users_may_have_written(cache: EngineCache, 
     cache.folder.chmod(0o700)
     record.path.chmod(0o600)
     assert cache.load(KEY) == b"engine"
+
+
+def test_what_killed_writers_of_any_entry_left_goes(cache: EngineCache) -> None:
+    cache.store(KEY, b"engine", {})
+    old, young = (cache.folder / f".other-{n}.0123456789ab.writing" for n in (1, 2))
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    cache.store(replace(KEY, device="sm86"), b"engine", {})
+    assert young.exists()
+    assert not old.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"created": 1e300}, {"created": -1}, {"created": float("inf")}, {"size": -1}, {"size": 1e400}],
+)
+def test_numbers_of_a_record_make_sense(cache: EngineCache, change: dict[str, float]) -> None:
+    record = cache.store(KEY, b"engine", {})
+    head, _, blob = record.path.read_bytes().partition(b"\n")
+    changed = json.dumps({**json.loads(head), **change}).encode()
+    record.path.write_bytes(changed + b"\n" + blob)
+    with pytest.raises(EngineError, match="is damaged"):
+        cache.load(KEY)
+
+
+def test_a_record_that_is_nested_too_deeply(cache: EngineCache) -> None:
+    record = cache.store(KEY, b"engine", {})
+    record.path.write_bytes(b"[" * 200_000)
+    with pytest.raises(EngineError, match="is damaged"):
+        cache.find(KEY)
