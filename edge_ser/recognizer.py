@@ -25,7 +25,7 @@ from edge_ser.pipeline.decide import decide, merge
 from edge_ser.pipeline.encoders import Encoders
 from edge_ser.pipeline.timing import StageTimer
 from edge_ser.pipeline.words import WordEncoder
-from edge_ser.result import Decision
+from edge_ser.result import Decision, Window
 from edge_ser.runtime.backend import DEFAULT_BACKEND, JOINING
 from edge_ser.runtime.closing import ClosedOnExit
 
@@ -172,13 +172,15 @@ class EdgeRecognizer(ClosedOnExit):
                 spoken = self._transcript(clip, opened, transcript, asr)
             duration = self._duration(opened, spoken)
             longest = encoders.maximum_samples
+            words = WordEncoder(encoders, spoken)
             evidence = ClipEvidence(
-                opened, encoders, WordEncoder(encoders, spoken), longest, speech_gate=speech_gate
+                opened, encoders, words, longest, duration, speech_gate=speech_gate
             )
             decisions = []
             for s in evidence.segments(longest / SAMPLE_RATE, self._picture_rate, timer):
-                seen = evidence.until(s.stop, s.start, duration or s.stop, timer)
-                decisions.append(decide(self.bundle, encoders, seen, timer, speaker))
+                seen = evidence.until(s.stop, s.start, timer)
+                window = Window(s.start, s.stop)
+                decisions.append(decide(self.bundle, encoders.fusion, window, seen, timer, speaker))
             merged = merge(self.bundle, decisions, timer)
             return noted(merged, _notes(opened, spoken, merged.window.end))
 
@@ -265,13 +267,15 @@ class EdgeRecognizer(ClosedOnExit):
         with opened_clip(clip, channel, audio_track) as opened:
             spoken = self._transcript(clip, opened, transcript, asr)
             duration = self._duration(opened, spoken)
+            words = WordEncoder(encoders, spoken)
             evidence = ClipEvidence(
-                opened, encoders, WordEncoder(encoders, spoken), length, speech_gate=speech_gate
+                opened, encoders, words, length, duration, speech_gate=speech_gate
             )
             timer = StageTimer()
             for s in evidence.segments(hop, self._picture_rate, timer):
-                seen = evidence.until(s.stop, max(s.stop - length, 0), duration or s.stop, timer)
-                decided = decide(self.bundle, encoders, seen, timer, speaker)
+                span = Window(max(s.stop - length, 0), s.stop)
+                seen = evidence.until(span.end, span.start, timer)
+                decided = decide(self.bundle, encoders.fusion, span, seen, timer, speaker)
                 decisions.append(noted(decided, opened.notes()))
                 timer = StageTimer()
             if decisions:

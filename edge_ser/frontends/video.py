@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,8 @@ class FaceCrops:
     """Where each face is in its picture."""
     sightings: tuple[Sighting, ...]
     """Whose face each is."""
+    pictures: int
+    """Pictures that were looked at."""
     reason: str | None
     """Why there is no face at all; None when there is one."""
     notes: tuple[str, ...]
@@ -71,7 +73,7 @@ class FaceFrontend:
         """
         return self._detector.faces(_checked(image))
 
-    def crops(self, frames: Sequence[VideoFrame], tracker: FaceTracker | None = None) -> FaceCrops:
+    def crops(self, frames: Iterable[VideoFrame], tracker: FaceTracker | None = None) -> FaceCrops:
         """Cut a face out of every picture that shows one: that of the person who is followed.
 
         Args:
@@ -85,9 +87,10 @@ class FaceFrontend:
         config = self._config
         tracker = FaceTracker() if tracker is None else tracker
         tensors, times, chosen, sightings = [], [], [], []
-        black = small = 0
+        count = black = small = 0
         largest_small = 0.0
         for frame in frames:
+            count += 1
             if luminance(_checked(frame.image)) < config.black_level:
                 black += 1
                 continue
@@ -108,12 +111,13 @@ class FaceFrontend:
             sightings.append(replace(sighting, in_view=len(faces)))
         size = config.face_size
         tensor = np.stack(tensors) if tensors else np.zeros((0, 3, size, size), np.float32)
-        count = len(frames)
         reason = None
         if not tensors:
             reason = self._reason(count, black, small, largest_small)
         notes = _notes(count, len(tensors), black) if tensors else ()
-        return FaceCrops(tensor, tuple(times), tuple(chosen), tuple(sightings), reason, notes)
+        return FaceCrops(
+            tensor, tuple(times), tuple(chosen), tuple(sightings), count, reason, notes
+        )
 
     def _reason(self, count: int, black: int, small: int, largest_small: float) -> str:
         if count == 0:

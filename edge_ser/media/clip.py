@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from functools import partial
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,9 @@ Picture = npt.NDArray[np.uint8]
 """A picture, uint8 [height, width, 3], RGB, upright, square pixels."""
 
 Track = Literal["audio", "video"]
+
+Hear: TypeAlias = Callable[[int, int, Samples, bool], None]
+Look: TypeAlias = "Callable[[Iterator[VideoFrame]], tuple[VideoFrame, ...]]"
 
 LONGEST_READ = 120.0
 """Seconds that a clip may last to be read into memory whole."""
@@ -81,8 +86,8 @@ class VideoTrack(Protocol):
     def end(self) -> int | None:
         """Time at which the last picture ends; None while that is not known."""
 
-    def read(self, stop: int) -> list[VideoFrame]:
-        """Give the sampled pictures from the last read up to `stop`."""
+    def read(self, stop: int) -> Iterator[VideoFrame]:
+        """Give the sampled pictures from the last read up to `stop`, each once it is decoded."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -115,7 +120,7 @@ class Clip(ClosedOnExit):
     """A finished recording with sound, pictures or both.
 
     A context manager. `segments` may be called again and starts from the beginning each time. Not
-    thread-safe: one clip belongs to one thread.
+    thread-safe: one clip belongs to one thread, and has another one for its pictures.
     """
 
     def __init__(self, name: str, absent: dict[Track, str], duration: int | None) -> None:
@@ -169,7 +174,12 @@ class Clip(ClosedOnExit):
         return (f"{there}: less than half of the clip", *known)
 
     def segments(
-        self, seconds: float = 10.0, frames_per_second: float | None = 5.0
+        self,
+        seconds: float = 10.0,
+        frames_per_second: float | None = 5.0,
+        *,
+        hear: Hear | None = None,
+        look: Look = tuple,
     ) -> Generator[Segment, None, None]:
         """Give the whole clip as consecutive segments, holding one at a time in memory.
 
@@ -178,6 +188,11 @@ class Clip(ClosedOnExit):
             frames_per_second: pictures sampled a second; the others are decoded only where that
                 is needed, and never converted. None leaves the pictures unread: the clip then ends
                 where its sound does.
+            hear: is told the sound of a segment before it is given: where it begins and would end
+                at the latest, the samples, and whether any was recorded. Meanwhile pictures are
+                decoded.
+            look: takes a segment's pictures, each as soon as it is decoded, on another thread
+                where there is sound, too; what it gives is what the segment has for frames.
 
         Raises:
             ConfigError: if an argument is not positive.
@@ -185,7 +200,7 @@ class Clip(ClosedOnExit):
         """
         length = sample_count("seconds", seconds)
         sampler = None if frames_per_second is None else PictureSampler(frames_per_second)
-        return self._segments(length, sampler)
+        return self._segments(length, sampler, hear, look)
 
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
@@ -200,26 +215,33 @@ class Clip(ClosedOnExit):
         """Judge what was read, once all of it was; `end` is the time where the clip ended."""
 
     def _segments(
-        self, length: int, sampler: PictureSampler | None
+        self, length: int, sampler: PictureSampler | None, hear: Hear | None, look: Look
     ) -> Generator[Segment, None, None]:
         audio, pictures = self._open_tracks(sampler)
         tracks = [t for t in (audio, pictures) if t is not None]
+        beside = None if audio is None or pictures is None else ThreadPoolExecutor(1, "pictures")
         try:
             start, ended = 0, False
             while not ended:
                 stop = start + length
+                seen = partial(look, pictures.read(stop) if pictures else iter(()))
+                looking = None if beside is None else beside.submit(seen)
                 samples, recorded = audio.read(stop) if audio else (_NO_SAMPLES, False)
-                frames = pictures.read(stop) if pictures else []
+                if hear is not None:
+                    hear(start, stop, samples, recorded)
+                frames = seen() if looking is None else looking.result()
                 ends = [t.end for t in tracks]
                 last = max((e for e in ends if e is not None), default=0)
                 ended = None not in ends and last <= stop
                 if ended:
                     stop = last
                 if stop > start:
-                    yield Segment(start, stop, samples, recorded, tuple(frames))
+                    yield Segment(start, stop, samples, recorded, frames)
                 start = stop
             self._after_reading(start)
         finally:
+            if beside is not None:
+                beside.shutdown()
             for track in tracks:
                 track.close()
 
@@ -248,13 +270,11 @@ class _MemoryVideo:
         self._waiting = deque(frames)
         self._sampler = sampler
 
-    def read(self, stop: int) -> list[VideoFrame]:
-        frames = []
+    def read(self, stop: int) -> Iterator[VideoFrame]:
         while self._waiting and self._waiting[0].time < stop:
             frame = self._waiting.popleft()
             if self._sampler.wants(frame.time):
-                frames.append(frame)
-        return frames
+                yield frame
 
     def close(self) -> None:
         self._waiting.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -197,9 +198,9 @@ class MediaClip(Clip):
         self._audio: FileAudioTrack | None = None
         self._video: FileVideoTrack | None = None
         self._cut_short: str | None = None
-        # It is read on where the first track is.
-        self._fresh: InputContainer | None = open_container(path)
-        container = self._fresh
+        container = open_container(path)
+        # It serves who reads first.
+        self._fresh = [container]
         try:
             duration = _duration(container)
             audio, no_audio = _choose(container, "audio", audio_track)
@@ -243,10 +244,10 @@ class MediaClip(Clip):
 
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
-        for opened in (self._audio, self._video, self._fresh):
+        for opened in (self._audio, self._video, *self._fresh):
             if opened is not None:
                 opened.close()
-        self._fresh = None
+        self._fresh = []
 
     def _open_tracks(
         self, sampler: PictureSampler | None
@@ -261,15 +262,18 @@ class MediaClip(Clip):
         return self._audio, self._video
 
     def _open_audio(self) -> FileAudioTrack:
-        container = self._container()
-        stream = container.streams[self._audio_index or 0]
-        configure_decoder(stream, 1, {})
-        return FileAudioTrack(PacketReader(container, stream), self._origin, self._channel)
+        def opened() -> tuple[InputContainer, Any]:
+            container = self._container()
+            stream = container.streams[self._audio_index or 0]
+            configure_decoder(stream, 1, {})
+            return container, stream
+
+        return FileAudioTrack(PacketReader(opened), self._origin, self._channel)
 
     def _open_video(self, sampler: PictureSampler) -> FileVideoTrack:
         abundant = self._picture_rate >= _ABUNDANCE * sampler.frames_per_second
         return FileVideoTrack(
-            self._open_pictures,
+            lambda decoding: PacketReader(partial(self._open_pictures, decoding)),
             Decoding(self._threads, every_picture=not abundant),
             self._origin,
             sampler,
@@ -278,7 +282,7 @@ class MediaClip(Clip):
             pixel_aspect=self._pixel_aspect,
         )
 
-    def _open_pictures(self, decoding: Decoding) -> PacketReader:
+    def _open_pictures(self, decoding: Decoding) -> tuple[InputContainer, Any]:
         container = self._container()
         stream: Any = container.streams[self._video_index or 0]
         options = {} if decoding.every_picture else {"skip_frame": "noref"}
@@ -287,11 +291,13 @@ class MediaClip(Clip):
             side = max(stream.codec_context.width, stream.codec_context.height)
             options["lowres"] = str(min(3, max(0, (side // self._maximum_side).bit_length() - 1)))
         configure_decoder(stream, decoding.threads, options)
-        return PacketReader(container, stream)
+        return container, stream
 
     def _container(self) -> InputContainer:
-        container, self._fresh = self._fresh, None
-        return container or open_container(self._path)
+        try:
+            return self._fresh.pop()
+        except IndexError:
+            return open_container(self._path)
 
     def _after_reading(self, end: int) -> None:
         whole = self._video is not None or not self.has_video

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,15 +37,15 @@ class PacketReader:
     """Gives the decoded frames of one stream; owns the container that it reads from.
 
     Every track has its own container: a file whose sound and pictures lie far apart would
-    otherwise have to be buffered in memory.
+    otherwise have to be buffered in memory. It is opened by the thread that reads it.
     """
 
-    def __init__(self, container: InputContainer, stream: Any) -> None:
-        self._container = container
-        self._stream = stream
-        # The stream makes a new Fraction every time that it is asked.
-        self._time_base: Fraction | None = stream.time_base
-        self._still = stream.codec_context.name in STILL_CODECS
+    def __init__(self, open_stream: Callable[[], tuple[InputContainer, Any]]) -> None:
+        self._open_stream = open_stream
+        self._container: InputContainer | None = None
+        self._stream: Any = None
+        self._time_base: Fraction | None = None
+        self._still = False
         self.still = b""
         """The last packet that was fed, where its codec's packets can hold EXIF."""
         self.damaged = 0
@@ -57,7 +57,12 @@ class PacketReader:
         """Decode to the end of the stream, or to where the file cannot be read on."""
         import av
 
-        packets = self._container.demux(self._stream)
+        container, stream = self._open_stream()
+        self._container, self._stream = container, stream
+        # The stream makes a new Fraction every time that it is asked.
+        self._time_base = stream.time_base
+        self._still = stream.codec_context.name in STILL_CODECS
+        packets = container.demux(stream)
         corrupt = 0
         while True:
             try:
@@ -95,7 +100,8 @@ class PacketReader:
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
-        self._container.close()
+        if self._container is not None:
+            self._container.close()
 
     def _decode(self, packet: Any) -> list[Any]:
         import av

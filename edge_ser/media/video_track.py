@@ -82,9 +82,8 @@ class FileVideoTrack:
         """Time at which the last picture ends; None while that is not known."""
         return self._end if self._ended else None
 
-    def read(self, stop: int) -> list[VideoFrame]:
-        """Give the sampled pictures from the last read up to `stop`."""
-        frames = []
+    def read(self, stop: int) -> Iterator[VideoFrame]:
+        """Give the sampled pictures from the last read up to `stop`, each once it is decoded."""
         while not self._ended:
             decoded, time = self._waiting or self._next()
             self._waiting = None
@@ -92,12 +91,11 @@ class FileVideoTrack:
                 self._ended = True
             elif time >= stop:
                 self._waiting = decoded, time
-                break
+                return
             elif self._sampler.wants(time):
                 turned = orientation_of(decoded, self._packets.still)
                 image = upright_rgb(decoded, self._maximum_side, self._pixel_aspect, turned)
-                frames.append(VideoFrame(image, time))
-        return frames
+                yield VideoFrame(image, time)
 
     def warnings(self) -> list[str]:
         """What was wrong with the pictures so far."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from edge_ser.bundles.loading import Bundle
 from edge_ser.constants import MODALITIES, Modality
-from edge_ser.pipeline.encoders import Encoded, Encoders
+from edge_ser.pipeline.encoders import Encoded
 from edge_ser.pipeline.fusion import Fused
 from edge_ser.pipeline.timing import StageTimer
 from edge_ser.result import Decision, ModalityReport, Window
@@ -24,48 +24,7 @@ class Fuses(Protocol):
         """Fuse the tokens of the modalities that are present."""
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of one window before the fusion looks at it."""
-
-    window: Window
-    samples: FloatTensor | None
-    """float32 [n], 16 kHz; None when there is no sound, for the reason beside it."""
-    no_samples: str | None
-    text: Encoded
-    video: Encoded
-    audio_notes: tuple[str, ...] = ()
-    """What a reader should know of the sound."""
-
-
 def decide(
-    bundle: Bundle,
-    encoders: Encoders,
-    evidence: Evidence,
-    timer: StageTimer,
-    speaker: SpeakerMap | None = None,
-) -> Decision:
-    """Encode the window's sound, fuse it with words and faces, calibrate, or abstain.
-
-    Arguments as for `decide_encoded`.
-
-    Raises:
-        EngineError: if a backend fails.
-    """
-    if evidence.samples is None:
-        audio = Encoded(None, evidence.no_samples)
-    else:
-        audio = encoders.audio(evidence.samples, timer)
-        audio = replace(audio, notes=(*evidence.audio_notes, *audio.notes))
-    encoded: dict[Modality, Encoded] = {
-        "audio": audio,
-        "text": evidence.text,
-        "video": evidence.video,
-    }
-    return decide_encoded(bundle, encoders.fusion, evidence.window, encoded, timer, speaker)
-
-
-def decide_encoded(
     bundle: Bundle,
     fusion: Fuses,
     window: Window,

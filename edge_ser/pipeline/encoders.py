@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -169,7 +169,7 @@ class Encoders:
         return Encoded(tokens, None, tokenized.notes)
 
     def faces(
-        self, frames: Sequence[VideoFrame], timer: StageTimer, tracker: FaceTracker
+        self, frames: Iterable[VideoFrame], timer: StageTimer, tracker: FaceTracker
     ) -> EncodedFaces:
         """Encode the face of each picture that shows one.
 
@@ -183,7 +183,7 @@ class Encoders:
         if len(crops.times) == 0:
             width = self._face.outputs["video_tokens"].shape[-1]
             empty = np.zeros((0, int(width)), np.float32)
-            return EncodedFaces(empty, (), (), len(frames), crops.reason, crops.notes)
+            return EncodedFaces(empty, (), (), crops.pictures, crops.reason, crops.notes)
         with timer.stage("face"):
             tokens = self._face.run({"faces": crops.tensor})["video_tokens"]
-        return EncodedFaces(tokens, crops.times, crops.sightings, len(frames), None, crops.notes)
+        return EncodedFaces(tokens, crops.times, crops.sightings, crops.pictures, None, crops.notes)

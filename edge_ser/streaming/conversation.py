@@ -14,7 +14,7 @@ from edge_ser.bundles.loading import Bundle
 from edge_ser.clock import StreamClock, milliseconds
 from edge_ser.constants import MODALITIES, SAMPLE_RATE
 from edge_ser.frontends.audio import HOP
-from edge_ser.pipeline.decide import decide_encoded
+from edge_ser.pipeline.decide import decide
 from edge_ser.pipeline.encoders import Encoded
 from edge_ser.pipeline.timing import StageTimer
 from edge_ser.result import Decision, LiveDecision, StreamHealth, Window
@@ -274,11 +274,9 @@ class Conversation:
 
     def _fused(self, evidence: WindowEvidence, window: Window, timer: StageTimer) -> Decision:
         try:
-            return decide_encoded(
-                self._bundle, self._fusion, window, evidence.encoded, timer, self.speaker
-            )
+            return decide(self._bundle, self._fusion, window, evidence.encoded, timer, self.speaker)
         except Exception as error:  # no label is better than no stream
             self._tally.error("encoder_errors", "the fusion failed", error)
             failed = f"the fusion failed: {error}"
             absent = {m: Encoded(None, evidence.encoded[m].reason or failed) for m in MODALITIES}
-            return decide_encoded(self._bundle, self._fusion, window, absent, timer)
+            return decide(self._bundle, self._fusion, window, absent, timer)
