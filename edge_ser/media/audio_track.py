@@ -28,8 +28,8 @@ _TOLERANCE = TICKS // 100
 _LONGEST_GAP = 600 * TICKS
 _LONGEST_OVERLAP = TICKS
 
-# Decoded sound is collected to this length before it is resampled.
-_BATCH_SECONDS = 0.25
+# Decoded sound is collected to this length before anything is done with it.
+_BLOCK_SECONDS = 0.1
 
 
 class FileAudioTrack:
@@ -38,7 +38,7 @@ class FileAudioTrack:
     def __init__(self, packets: PacketReader, origin: int, channel: Channel = "mix") -> None:
         self.downmix = Downmix(channel)
         self._packets = packets
-        self._frames: Iterator[Any] = packets.frames()
+        self._blocks = _joined(packets)
         self._origin = origin
         self._shift = 0
         self._position = 0
@@ -61,12 +61,12 @@ class FileAudioTrack:
     def read(self, stop: int) -> tuple[Samples, bool]:
         """Give the samples from the last read up to `stop`, and whether any was recorded."""
         while self._ready_end < stop and not self._ended:
-            frame = next(self._frames, None)
-            if frame is None:
+            block = next(self._blocks, None)
+            if block is None:
                 self._finish_piece()
                 self._ended = True
             else:
-                self._add(frame)
+                self._add(block)
         start, stop = self._position, max(self._position, min(stop, self._ready_end))
         self._position = stop
         return self._take(stop - start), self._recorded(start, stop)
@@ -94,21 +94,19 @@ class FileAudioTrack:
         """Let go of the file."""
         self._packets.close()
 
-    def _add(self, frame: AudioFrame) -> None:
-        mono = frame_to_mono(frame, self.downmix)
+    def _add(self, block: _Block) -> None:
+        mono = self.downmix.accept(np.concatenate(block.values), block.channels)
         broken = ~np.isfinite(mono)
         if broken.any():
             self.broken_samples += int(np.count_nonzero(broken))
             mono[broken] = 0.0
         piece = self._piece
-        if piece is not None and piece.rate != frame.sample_rate:
+        if piece is not None and piece.rate != block.rate:
             self._finish_piece()
             piece = None
-        time = self._packets.time(frame)
-        if time is not None:
-            time += self._shift - self._origin
+        time = None if block.time is None else block.time + self._shift - self._origin
         if piece is None:
-            piece, mono = self._begin_piece(time, frame.sample_rate, mono)
+            piece, mono = self._begin_piece(time, block.rate, mono)
         elif time is not None:
             mono = self._mend(time, piece, mono)
         self._append(piece.add(mono))
@@ -202,8 +200,6 @@ class _Piece:
         self.rate = rate
         self._start = start
         self._fed = 0
-        self._batch: list[npt.NDArray[np.float32]] = []
-        self._batched = 0
         self._resampler: Resampler | None = None
         if rate != SAMPLE_RATE:
             self._resampler = resampler_from(rate)
@@ -216,30 +212,67 @@ class _Piece:
     def add(self, mono: npt.NDArray[np.float32]) -> Samples:
         """Take samples at the piece's rate; give those at 16 kHz that are settled."""
         self._fed += len(mono)
-        self._batched += len(mono)
-        self._batch.append(mono)
-        if self._batched < self.rate * _BATCH_SECONDS:
-            return np.zeros(0, dtype=np.float32)
-        return self._flush()
+        return mono if self._resampler is None else self._resampler.accept(mono)
 
     def finish(self) -> Samples:
         """Give the samples at 16 kHz that are left."""
-        rest = self._flush()
         if self._resampler is None:
-            return rest
-        return np.concatenate([rest, self._resampler.finish()])
-
-    def _flush(self) -> Samples:
-        if not self._batch:
             return np.zeros(0, dtype=np.float32)
-        mono = np.concatenate(self._batch)
-        self._batch, self._batched = [], 0
-        return mono if self._resampler is None else self._resampler.accept(mono)
+        return self._resampler.finish()
+
+
+class _Block:
+    """Decoded frames of one form that follow on each other."""
+
+    def __init__(self, frame: AudioFrame, time: int | None) -> None:
+        self.time = time
+        """When the first is heard, in `TICKS` of the file's clock; None if that is not told."""
+        self.rate = frame.sample_rate
+        self.channels = _channel_names(frame)
+        self.values = [_by_channel(frame)]
+        self.count = frame.samples
+        self._form = (frame.format.name, frame.layout.name)
+
+    def take(self, frame: AudioFrame, time: int | None) -> bool:
+        """Add a frame, if it follows on."""
+        if frame.sample_rate != self.rate or (frame.format.name, frame.layout.name) != self._form:
+            return False
+        if time is not None:
+            if self.time is None:
+                return False
+            late = time - self.time - self.count * TICKS // self.rate
+            if abs(late) > _TOLERANCE:
+                return False
+        self.values.append(_by_channel(frame))
+        self.count += frame.samples
+        return True
+
+
+def _joined(packets: PacketReader) -> Iterator[_Block]:
+    block: _Block | None = None
+    for frame in packets.frames():
+        time = packets.time(frame)
+        if block is None or not block.take(frame, time):
+            if block is not None:
+                yield block
+            block = _Block(frame, time)
+        if block.count >= block.rate * _BLOCK_SECONDS:
+            yield block
+            block = None
+    if block is not None:
+        yield block
 
 
 def frame_to_mono(frame: AudioFrame, downmix: Downmix) -> Samples:
     """Give the samples of a decoded frame as mono float32 [n], full scale 1."""
+    return downmix.accept(_by_channel(frame), _channel_names(frame))
+
+
+def _channel_names(frame: AudioFrame) -> list[str]:
+    return [channel.name for channel in frame.layout.channels]
+
+
+def _by_channel(frame: AudioFrame) -> npt.NDArray[Any]:
+    """Samples [n, channels]."""
     values = frame.to_ndarray()
-    names = [channel.name for channel in frame.layout.channels]
-    by_channel = values.T if frame.format.is_planar else values.reshape(-1, len(names))
-    return downmix.accept(by_channel, names)
+    return values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels)
