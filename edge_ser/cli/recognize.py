@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -65,11 +67,11 @@ def recognize(
     """
     from edge_ser.media.channels import checked_channel
     from edge_ser.media.folders import is_one_clip
-    from edge_ser.pipeline.batch import recognize_files
-    from edge_ser.plots.clip import draw_clip
     from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.speaker.profile import Profile
 
+    # What reads files is loaded while the graphs are opened.
+    Thread(target=import_module, args=("av",)).start()
     alone = is_one_clip(clips)
     if not alone and (transcript is not None or plot is not None):
         raise ConfigError(
@@ -83,6 +85,8 @@ def recognize(
     person = None if profile is None else Profile.load(profile)
     with EdgeRecognizer(bundle, backend=backend, risk=risk) as recognizer:
         if not alone:
+            from edge_ser.pipeline.batch import recognize_files
+
             _show_several(
                 lambda tell: recognize_files(
                     recognizer,
@@ -120,6 +124,8 @@ def recognize(
             audio_track=audio_track,
         )
         if plot is not None:
+            from edge_ser.plots.clip import draw_clip
+
             draw_clip(
                 recognizer,
                 clips[0],

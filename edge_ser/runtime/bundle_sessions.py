@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from edge_ser.bundles.loading import Bundle
@@ -38,21 +39,27 @@ def open_graphs(
         MissingExtraError: what runs the backend is not installed.
         EngineError: the backend cannot run a graph.
     """
-    sessions: dict[GraphName, Session] = {}
-    for name in GRAPHS:
+    tensorrt = is_tensorrt(backend)
+
+    def opened(name: GraphName) -> Session:
         entry = bundle.manifest.graphs[name]
-        session: Session = open_session(
+        session = open_session(
             bundle.graph(name),
             entry.inputs,
             entry.outputs,
             backend,
             threads=threads,
             cache=None if passing else EngineCache(),
-            shapes=graph_shapes(bundle.manifest, name) if is_tensorrt(backend) else None,
+            shapes=graph_shapes(bundle.manifest, name) if tensorrt else None,
             build_missing=passing,
         )
         stack.callback(session.close)
         if join and joinable(session, bundle.graph_path(name)):
-            session = JoinedRuns(session)
-        sessions[name] = session
-    return sessions
+            return JoinedRuns(session)
+        return session
+
+    if tensorrt:  # a CUDA context may belong to the thread that made it
+        return {name: opened(name) for name in GRAPHS}
+    # ONNX Runtime lets other threads run while it reads a graph.
+    with ThreadPoolExecutor(len(GRAPHS)) as pool:
+        return dict(zip(GRAPHS, pool.map(opened, GRAPHS), strict=True))
