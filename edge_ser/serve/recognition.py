@@ -10,7 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from starlette.requests import Request
 
 from edge_ser.errors import MediaError
-from edge_ser.media.clip import AudioTrack, Clip, PictureSampler, Segment, VideoTrack
+from edge_ser.media.clip import (
+    AudioTrack,
+    Clip,
+    Hear,
+    Look,
+    PictureSampler,
+    Segment,
+    VideoTrack,
+)
 from edge_ser.media.media import open_clip
 from edge_ser.media.transcript import Transcript
 from edge_ser.recognizer import EdgeRecognizer
@@ -40,14 +48,19 @@ class TimedClip(Clip):
         return self._clip.channel_notes
 
     def segments(
-        self, seconds: float = 10.0, frames_per_second: float | None = 5.0
+        self,
+        seconds: float = 10.0,
+        frames_per_second: float | None = 5.0,
+        *,
+        hear: Hear | None = None,
+        look: Look = tuple,
     ) -> Generator[Segment, None, None]:
         """As `Clip.segments`.
 
         Raises:
             Refusal: once the deadline has passed (504).
         """
-        for segment in self._clip.segments(seconds, frames_per_second):
+        for segment in self._clip.segments(seconds, frames_per_second, hear=hear, look=look):
             if time.monotonic() > self._deadline:
                 raise Refusal(504, "the clip was not decided in time: send a shorter one")
             yield segment
