@@ -71,8 +71,13 @@ def media_path(path: str | os.PathLike[str]) -> Path:
     return found
 
 
-def open_container(path: Path) -> InputContainer:
+def open_container(path: Path, *, for_sound: bool = False) -> InputContainer:
     """Open a file that `media_path` has checked.
+
+    Args:
+        path: the file.
+        for_sound: whether nothing but sound is read, of a file whose header tells all of it: no
+            picture is decoded then to learn more of them.
 
     Raises:
         MediaError: if it is not a media file, or is damaged beyond its first bytes.
@@ -84,7 +89,7 @@ def open_container(path: Path) -> InputContainer:
     try:
         container = av.open(
             f"file:{path.absolute()}",
-            options=probe_options(),
+            options={**probe_options(), **({"skip_frame": "all"} if for_sound else {})},
             container_options={**file_options(), "max_size": str(_PCM_PACKET)},
             metadata_errors="replace",
         )

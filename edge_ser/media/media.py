@@ -199,7 +199,7 @@ class MediaClip(Clip):
         self._video: FileVideoTrack | None = None
         self._cut_short: str | None = None
         container = open_container(path)
-        # It serves who reads first.
+        # It serves the pictures, or the sound where they are not read.
         self._fresh = [container]
         try:
             duration = _duration(container)
@@ -213,6 +213,7 @@ class MediaClip(Clip):
             chosen = [container.streams[i] for i in (audio, picture) if i is not None]
             if not chosen:
                 raise MediaError(f"{path} holds nothing to decode: {no_audio}; {no_video}")
+            self._header_tells = container.format.name.startswith(("mov,", "matroska"))
             # When the clip begins, on the file's clock: both count, even if one is unwanted.
             self._origin = min(start_of(stream) for stream in chosen)
             shown: Any = None if picture is None else container.streams[picture]
@@ -256,14 +257,17 @@ class MediaClip(Clip):
             if track is not None:
                 track.close()
         self._cut_short = None
-        self._audio = self._open_audio() if self.has_audio else None
         wanted = sampler if self.has_video else None
         self._video = None if wanted is None else self._open_video(wanted)
+        self._audio = self._open_audio() if self.has_audio else None
         return self._audio, self._video
 
     def _open_audio(self) -> FileAudioTrack:
         def opened() -> tuple[InputContainer, Any]:
-            container = self._container()
+            if self._video is None:
+                container = self._container()
+            else:
+                container = open_container(self._path, for_sound=self._header_tells)
             stream = container.streams[self._audio_index or 0]
             configure_decoder(stream, 1, {})
             return container, stream
