@@ -209,6 +209,9 @@ class LiveDecision(Decision):
     """Number of the hop, from 1: one that is missing was skipped or dropped."""
     steady_label: str | None = None
     """The label to show: smoothed, so that it does not flicker; None while there is none."""
+    steady_probabilities: Mapping[str, float] | None = None
+    """The probabilities, smoothed as the label is: what to show beside it; None with it. The label
+    is held by a margin besides, so the likeliest of them may be another for a moment."""
     latency_ms: float | None = None
     """From the capture time of the newest sample or picture used to the moment at which the
     callback starts or an iteration takes the decision; None if nothing was used."""
@@ -223,9 +226,14 @@ class LiveDecision(Decision):
         live = {
             "sequence": self.sequence,
             "steady_label": self.steady_label,
+            "steady_probabilities": _copied(self.steady_probabilities),
             "latency_ms": self.latency_ms,
             "oldest_age_ms": self.oldest_age_ms,
             "capture_time": self.capture_time,
             "health": self.health.to_dict(),
         }
         return {**super().to_dict(), "live": live}
+
+
+def _copied(probabilities: Mapping[str, float] | None) -> dict[str, float] | None:
+    return None if probabilities is None else dict(probabilities)

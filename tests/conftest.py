@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -26,13 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what this machine cannot run, and tell the summary.
 
-    Tests marked `data` need EDGE_SER_DATA, tests marked `gpu` a CUDA device. The driver is asked,
-    not a package: with a device they run, and fail where TensorRT is missing, so that no machine
-    passes by skipping.
+    Tests marked `data` need EDGE_SER_DATA, `browser` Chromium, `gpu` a CUDA device. The driver is
+    asked, not a package: with a device they run, and fail where TensorRT is missing, so that no
+    machine passes by skipping.
     """
     missing = {}
     if not os.environ.get("EDGE_SER_DATA"):
         missing["data"] = "EDGE_SER_DATA is not set"
+    if shutil.which("chromium") is None:
+        missing["browser"] = "there is no chromium"
     if cuda_device_count() == 0:
         missing["gpu"] = "there is no CUDA device"
     config.stash[NOT_RUN] = {}

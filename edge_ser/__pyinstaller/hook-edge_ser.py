@@ -9,7 +9,7 @@ _FOLDER = Path(edge_ser.__file__).parent
 
 datas = [
     (str(_FOLDER / folder), f"edge_ser/{folder}")
-    for folder in ("bundles/default", "demo_clip", "speech/weights")
+    for folder in ("bundles/default", "demo_clip", "serve/page", "speech/weights")
 ]
 hiddenimports = [
     "onnxruntime",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -39,8 +40,23 @@ _HEADERS: Final = {
 class Guard:
     """ASGI middleware: turns strangers away, and lets nobody take an answer for ever."""
 
-    def __init__(self, app: ASGIApp, options: ServeOptions, tokens: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        options: ServeOptions,
+        tokens: tuple[str, ...],
+        responded: Callable[[int], None],
+    ) -> None:
+        """Guard an application.
+
+        Args:
+            app: gets what is let through.
+            options: whom to hear.
+            tokens: a client must send one of them; none: nobody is asked.
+            responded: is told the status of every answer.
+        """
         self._app = app
+        self._responded = responded
         self._names = options.accepted_names
         self._origins = frozenset(origin.lower().rstrip("/") for origin in options.origins)
         self._tokens = tokens
@@ -54,6 +70,7 @@ class Guard:
 
         async def answer(message: Message) -> None:
             if message["type"].endswith("response.start"):
+                self._responded(message["status"])
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)

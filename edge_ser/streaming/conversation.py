@@ -244,6 +244,7 @@ class Conversation:
         busy = self._account(moment)
         stages = {**waited, **self._early_timer.stages(), **timer.stages(), "total": busy}
         self._early_timer = StageTimer()
+        steady_label = self._smoother.update(decision, window.end)
         live = LiveDecision(
             label=decision.label,
             probabilities=decision.probabilities,
@@ -255,7 +256,8 @@ class Conversation:
             notes=(*self.notes, *decision.notes),
             timing_ms=stages,
             sequence=self._hops,
-            steady_label=self._smoother.update(decision, window.end),
+            steady_label=steady_label,
+            steady_probabilities=self._smoother.probabilities,
             capture_time=moment,
             health=self.health(),
         )

@@ -63,6 +63,11 @@ class LabelSmoother:
         self._updated = 0
         self._label: str | None = None
 
+    @property
+    def probabilities(self) -> Mapping[str, float] | None:
+        """What the held label rests on: the average, which sums to 1; None while there is none."""
+        return None if self._label is None else self._average
+
     def update(self, decision: Decision, moment: int) -> str | None:
         """Take a decision for `moment` (in samples, never before the last); give the held label."""
         if decision.abstained:

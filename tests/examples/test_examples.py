@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import urllib.request
 from pathlib import Path
-
-import pytest
-
-from edge_ser.constants import EMOTIONS
 
 EXPRESSIONS = {"neutral", "happy", "sad", "angry", "scared", "disgusted", "surprised"}
 
@@ -42,11 +36,10 @@ def test_minimal(repository: Path, demo_clip: Path) -> None:
 # ---- kiosk --------------------------------------------------------------------------------------
 
 
-@contextmanager
-def kiosk(repository: Path, clip: Path) -> Iterator[int]:
+def test_kiosk_serves_its_page_to_this_machine_and_ends_when_told(repository: Path) -> None:
     program = repository / "examples" / "kiosk" / "kiosk.py"
     process = subprocess.Popen(
-        [sys.executable, str(program), "--replay", str(clip), "--loop", "--port", "0"],
+        [sys.executable, str(program), "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -54,73 +47,15 @@ def kiosk(repository: Path, clip: Path) -> Iterator[int]:
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        assert address.startswith("http://127.0.0.1:"), process.stderr and process.stderr.read()
-        yield int(address.rstrip("/").rsplit(":", 1)[1])
+        assert address.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(address, timeout=60) as page:  # noqa: S310
+            assert b"This page estimates emotion" in page.read()
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
-        assert "Traceback" not in errors
+        output, errors = process.communicate(timeout=60)
+        assert (process.returncode, output, errors) == (0, "", "")
     finally:
         process.kill()
         process.wait()
-
-
-def asked(port: int, method: str, path: str, host: str | None = None) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request(method, path, headers={} if host is None else {"Host": host})
-    return connection.getresponse()
-
-
-def events(response: http.client.HTTPResponse, count: int) -> list[dict[str, object]]:
-    got: list[dict[str, object]] = []
-    while len(got) < count:
-        line = response.readline()
-        assert line, "the server hung up"
-        if line.startswith(b"data: "):
-            got.append(json.loads(line[6:]))
-    return got
-
-
-def test_kiosk_serves_a_page_and_decisions_and_ends_when_told(
-    repository: Path, demo_clip: Path
-) -> None:
-    with kiosk(repository, demo_clip) as port:
-        page = asked(port, "GET", "/")
-        assert page.status == 200
-        assert b'new EventSource("/events")' in page.read()
-        assert "default-src 'none'" in (page.getheader("Content-Security-Policy") or "")
-        first, second = asked(port, "GET", "/events"), asked(port, "GET", "/events")
-        assert first.getheader("Content-Type") == "text/event-stream"
-        for response in (first, second):
-            got = events(response, 3)
-            sequences = [event["sequence"] for event in got]
-            assert sequences == sorted(set(sequences))
-            for event in got:
-                probabilities = event["probabilities"]
-                assert isinstance(probabilities, dict)
-                assert set(probabilities) == set(EMOTIONS)
-                assert sum(probabilities.values()) == pytest.approx(1, abs=0.01)
-        first.close()
-        # One browser that is gone does not stop the others.
-        assert events(second, 2)
-        assert asked(port, "GET", "/secret").status == 404
-        assert asked(port, "POST", "/").status == 405
-        assert asked(port, "GET", "/", host="evil.example:80").status == 403
-        assert asked(port, "GET", "/", host=f"localhost:{port}").status == 200
-
-
-def test_kiosk_wants_consent_for_devices(repository: Path) -> None:
-    done = run(repository / "examples" / "kiosk" / "kiosk.py", "--port", "0")
-    assert done.returncode == 1
-    assert "--yes-i-have-consent" in done.stderr
-
-
-def test_kiosk_says_what_is_wrong_with_a_clip(repository: Path) -> None:
-    program = repository / "examples" / "kiosk" / "kiosk.py"
-    done = run(program, "--replay", "no-such.mp4", "--port", "0")
-    assert done.returncode == 2
-    assert "no-such.mp4" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 # ---- robot --------------------------------------------------------------------------------------

@@ -11,18 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures.bundle_factory import make_bundle
 from fixtures.serving import asked, form, port_of, recognized, serving, wait_until
 
 from edge_ser import Decision, EdgeRecognizer, Transcript
 from edge_ser.serve.options import Limits
 from edge_ser.serve.server import Server
-
-
-@pytest.fixture(scope="module")
-def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeRecognizer]:
-    with EdgeRecognizer(make_bundle(tmp_path_factory.mktemp("tiny"))) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures.bundle_factory import make_bundle
 from fixtures.serving import asked, port_of, serving
 
 from edge_ser import ConfigError, EdgeRecognizer
@@ -21,17 +20,6 @@ from edge_ser.serve.options import Limits, ServeOptions
 from edge_ser.serve.server import Server
 
 TOKEN = "a-token-that-nobody-guesses"  # noqa: S105
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_bundle(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def recognizer(bundle: Path) -> Iterator[EdgeRecognizer]:
-    with EdgeRecognizer(bundle) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +132,8 @@ def started(*arguments: Any) -> tuple[subprocess.Popen[str], str]:
     return process, process.stdout.readline().strip()
 
 
-def test_the_command_serves_and_ends_when_told(bundle: Path) -> None:
-    process, address = started("--bundle", bundle)
+def test_the_command_serves_and_ends_when_told(tiny_bundle: Path) -> None:
+    process, address = started("--bundle", tiny_bundle)
     try:
         assert address.startswith("http://127.0.0.1:")
         with socket.create_connection(("127.0.0.1", int(address.strip("/").split(":")[2]))) as c:
