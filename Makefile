@@ -5,6 +5,8 @@ PYTHON ?= python3
 JOBS ?= 2
 # How long `make fuzz` runs each target.
 FUZZ_SECONDS ?= 60
+# Mutated files that it feeds to the parsers before.
+FUZZ_RUNS ?= 100000
 
 comma := ,
 DEMO_ENV := .venv-demo
@@ -13,12 +15,13 @@ BIN := $(TEST_ENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.in' -o -name 'CMakeLists.txt' \))
 CXX_FILES := $(shell find csrc -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.c' \) -not -path '*/third_party/*')
 
-.PHONY: help demo test fuzz machine lint typecheck test-cpp tidy test-python clean
+.PHONY: help demo test fuzz fuzz-parsers machine lint typecheck test-cpp tidy test-python clean
 
 help:
 	@echo 'make demo   install the runtime, recognise the demo clip, print the decision, write a picture'
 	@echo 'make test   lint, types, C++ tests (plain and with sanitizers), Python tests'
-	@echo 'make fuzz   run every fuzz target of the kernels for a minute (needs Clang)'
+	@echo 'make fuzz   run every fuzz target of the kernels for a minute (needs Clang), then the parsers'
+	@echo 'make fuzz-parsers   what reads files of strangers alone (needs no Clang)'
 	@echo 'make clean  remove environments and build folders'
 
 machine:
@@ -91,6 +94,16 @@ fuzz: $(TEST_ENV)/.installed
 	  echo "missing: Clang with libFuzzer (Debian or Ubuntu: apt-get install clang libclang-rt-VERSION-dev, VERSION as in 'clang --version')" >&2; exit 2; }
 	$(call build-cpp,fuzz,-DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DEDGE_SER_BUILD_TESTS=OFF -DEDGE_SER_BUILD_FUZZERS=ON -DEDGE_SER_SANITIZE=address$(comma)undefined)
 	csrc/fuzz/run.sh build/fuzz $(FUZZ_SECONDS) $(JOBS)
+	$(MAKE) fuzz-parsers
+
+# What reads strangers' files: mutated ones, then, where atheris has a wheel, a search for new code.
+PARSERS := manifest profile engine transcript srt vtt words media
+fuzz-parsers: $(TEST_ENV)/.installed $(TEST_ENV)/.built
+	$(BIN)/python -m tools.fuzz_parsers --runs $(FUZZ_RUNS)
+	@if $(BIN)/python -m pip install --quiet --only-binary :all: 'atheris>=3' 2>/dev/null; then \
+	  for parser in $(PARSERS); do \
+	    $(BIN)/python -m tools.fuzz_parsers --coverage $$parser --seconds $(FUZZ_SECONDS) || exit 1; done; \
+	else echo 'atheris has no wheel here: parsers were fed mutated files alone'; fi
 
 test-python: $(TEST_ENV)/.installed $(TEST_ENV)/.built
 	$(BIN)/python -m pytest

@@ -256,6 +256,7 @@ _MAY_WRITE = {
     *("export/graphs/torch_export.py", "export/precision/int8/choice.py"),
     *("export/engines/compiling.py", "recipes/default_bundle/graphs.py"),
     "tools/check_machine.py",
+    *("tools/fuzz_parsers.py", "tools/fuzz_seeds.py"),  # inputs of a fuzzer
     "export/examples/audio_channel.py",  # a codec's file in memory
 }
 

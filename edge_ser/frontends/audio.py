@@ -78,7 +78,7 @@ class AudioFrontend:
             self._log_mel = MelOptions.from_dict(config.log_mel)
             self._mfcc = MfccOptions.from_dict(config.mfcc)
             self._pitch = PitchOptions.from_dict(config.pitch)
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
             raise ConfigError(f"the sound front-end's options are wrong: {error}") from error
         self._energy = LogEnergyOptions(
             frame_length=self._mfcc.mel.frame_length,

@@ -19,7 +19,7 @@ from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import MediaError
 from edge_ser.media.transcript import Transcript, Word, spread
 
-_CLOCK: Final = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
+_CLOCK: Final = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _CUE_TIMES: Final = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
 _INLINE_TIME: Final = re.compile(rf"<{_CLOCK}>")
 _MARKUP: Final = re.compile(r"<[^>]*>|\{\\[^}]*\}")

@@ -9,9 +9,9 @@ the segment; where no time is known the plain text is used.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,7 @@ _LONGEST_SECONDS: Final = 1e9
 # No word and no segment lasts longer, in the median: such numbers are milliseconds.
 _LONGEST_USUAL_SECONDS: Final = 60.0
 
-_CLOCK: Final = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})$")
+_CLOCK: Final = re.compile(r"^(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})$")
 _TICKS_A_SECOND: Final = 10_000_000  # of Azure, 100 ns each
 _WORD: Final = ("punctuated_word", "word", "text", "transcript", "content", "display", "value")
 _START: Final = ("start", "startTime", "start_time", "startOffset", "start_offset", "from", "ts")
@@ -92,9 +92,14 @@ def parse_json(path: Path, text: str) -> Transcript:
     Raises:
         MediaError: if it is not JSON, or of a form that is not known.
     """
-    content = _loaded(path, text)
     reading = _Reading()
-    segments = _segments(content, reading)
+    try:
+        content = _loaded(text)
+        segments = _segments(content, reading)
+    except RecursionError as error:
+        raise MediaError(f"{path} is not JSON: it is nested too deeply") from error
+    except ValueError as error:
+        raise MediaError(f"{path} is not JSON: {error}") from error
     if not segments and reading.text is None:
         raise MediaError(
             f"{path} holds no transcript that is understood: it needs "
@@ -113,19 +118,16 @@ def parse_json(path: Path, text: str) -> Transcript:
     return Transcript(" ".join(said.split()), tuple(words), reading.language, notes=notes)
 
 
-def _loaded(path: Path, text: str) -> Any:
+def _loaded(text: str) -> Any:
+    """The content of JSON, or of JSON lines."""
     try:
         return json.loads(text)
-    except RecursionError as error:
-        raise MediaError(f"{path} is not JSON: it is nested too deeply") from error
-    except ValueError as error:
+    except ValueError:
         lines = [line for line in text.splitlines() if line.strip()]
-        try:
-            if len(lines) < 2:
-                raise ValueError
-            return [json.loads(line) for line in lines]
-        except (ValueError, RecursionError):
-            raise MediaError(f"{path} is not JSON: {error}") from error
+        with suppress(ValueError):
+            if len(lines) > 1:
+                return [json.loads(line) for line in lines]
+        raise
 
 
 def _segments(content: Any, reading: _Reading) -> list[_Said]:
@@ -268,8 +270,8 @@ def _seconds(value: Any) -> float | None:
             return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    number = float(value)
-    return number if math.isfinite(number) and 0 <= number <= _LONGEST_SECONDS else None
+    # A whole number may be too large for a float.
+    return float(value) if 0 <= value <= _LONGEST_SECONDS else None
 
 
 def _in_seconds(segments: list[_Said]) -> list[_Said]:
