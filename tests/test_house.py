@@ -179,6 +179,7 @@ DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
     "kaldi_native_fbank": "kaldi-native-fbank",
     "moonshine_voice": "moonshine-voice",
+    "paho": "paho-mqtt",
     "parselmouth": "praat-parselmouth",
     "pyaudio": "pyaudio",
     "pynvml": "nvidia-ml-py",
@@ -186,8 +187,8 @@ DISTRIBUTIONS = {
     "tensorrt_rtx": "tensorrt-rtx-cu13",
     "yaml": "pyyaml",
 }
-# A package of a board or of the user's choice: used where it is there, installed by nobody.
-OPTIONAL = {"pycuda", "swift_f0"}
+# Of a board, a server or the user's choice: used where it is there, installed by nobody.
+OPTIONAL = {"pycuda", "swift_f0", "triton_python_backend_utils"}
 
 
 def test_every_package_that_is_imported_is_declared() -> None:

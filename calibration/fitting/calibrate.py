@@ -15,7 +15,7 @@ import numpy as np
 
 from edge_ser.bundles.fields import HIGHEST_TEMPERATURE, LARGEST_BIAS, LOWEST_TEMPERATURE
 from edge_ser.bundles.loading import Bundle
-from edge_ser.bundles.schema import SUBSETS, SubsetCalibration, next_version
+from edge_ser.bundles.schema import SUBSETS, AnswerReference, SubsetCalibration, next_version
 from edge_ser.calibration.fitting.result import (
     CalibrationFigures,
     CalibrationReport,
@@ -50,6 +50,7 @@ from edge_ser.export.trials.sessions import VariantSessions
 from edge_ser.export.trials.windows import WindowReader
 from edge_ser.export.variants.variant import Variant
 from edge_ser.pipeline.fusion import calibrated
+from edge_ser.watch.drift import confidence_bin
 
 FEWEST_CLIPS: Final = 60
 FEWEST_PEOPLE: Final = 4
@@ -57,6 +58,7 @@ DEFAULT_ABSTAIN_SHARE: Final = 0.1
 
 _ALWAYS: Final = 1.0
 _SIMULATIONS: Final = 50
+_REFERENCE_BINS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,19 @@ def threshold_for(wanted: Wanted, probabilities: Probabilities, true: Labels) ->
     return min(risk_curve([(probabilities, true)]).threshold(wanted.value), _ALWAYS)
 
 
+def reference_of(probabilities: Probabilities) -> AnswerReference:
+    """How answers [n, labels] are spread over labels and confidences."""
+    count, labels = probabilities.shape
+    likeliest = np.bincount(probabilities.argmax(1), minlength=labels)
+    bins = [confidence_bin(confidence, _REFERENCE_BINS) for confidence in probabilities.max(1)]
+    sure = np.bincount(bins, minlength=_REFERENCE_BINS)
+    return AnswerReference(
+        labels=tuple((likeliest / count).tolist()),
+        confidences=tuple((sure / count).tolist()),
+        answers=count,
+    )
+
+
 def _fit(
     subset: str,
     found: SubsetLogits,
@@ -261,6 +276,7 @@ def _fit(
         update={
             "minimum_confidence": threshold,
             "risks": risk_curve([(after, found.true)]).stated(),
+            "reference": reference_of(after),
         }
     )
     confidence = after.max(1)

@@ -141,6 +141,24 @@ _UNREACHABLE: Final = math.nextafter(1.0, 2.0)
 """A confidence that no answer has."""
 
 
+class AnswerReference(_Strict):
+    """How answers were spread where a bundle was measured: what drift is told against."""
+
+    labels: tuple[Share, ...] = Field(min_length=2, max_length=1000)
+    """Share of the answers whose likeliest label each is, in the order of the bundle's labels."""
+    confidences: tuple[Share, ...] = Field(min_length=2, max_length=100)
+    """Share of the answers whose confidence lies in each of so many equal bins of 0 to 1."""
+    answers: int = Field(ge=1, le=10**9)
+    """How many there were."""
+
+    @field_validator("labels", "confidences")
+    @classmethod
+    def _whole(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if abs(sum(value) - 1) > 1e-6:
+            raise ValueError(f"the shares sum to {sum(value):g}, not to 1")
+        return value
+
+
 class SubsetCalibration(_Strict):
     """Calibration of the decisions that are made from one subset of modalities."""
 
@@ -153,6 +171,9 @@ class SubsetCalibration(_Strict):
     risks: tuple[tuple[Annotated[float, Field(gt=0, lt=1)], Share], ...] = ()
     """(risk, confidence): of the answers from this confidence on at most this share was wrong where
     it was measured. Risks rise, confidences fall; what a caller's own risk is looked up in."""
+
+    reference: AnswerReference | None = None
+    """How the answers were spread where they were measured; None: drift cannot be told."""
 
     @field_validator("risks")
     @classmethod
@@ -279,6 +300,11 @@ class BundleManifest(_Strict):
             if len(value.bias) not in (0, len(self.labels)):
                 raise ValueError(
                     f"the calibration of {subset} has {len(value.bias)} biases for "
+                    f"{len(self.labels)} labels"
+                )
+            if value.reference is not None and len(value.reference.labels) != len(self.labels):
+                raise ValueError(
+                    f"the reference of {subset} has {len(value.reference.labels)} shares for "
                     f"{len(self.labels)} labels"
                 )
         width = self.audio_width

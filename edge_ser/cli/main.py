@@ -24,6 +24,7 @@ from edge_ser.cli import (
     engines,
     evaluate,
     export,
+    export_triton,
     profile,
     recognize,
     report,
@@ -57,6 +58,7 @@ app.command("train")(train.train)
 app.command("tune")(tune.tune)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("export-triton")(export_triton.export_triton)
 app.command("build-engine")(build_engine.build_engine)
 app.command("compare")(compare.compare)
 app.command("calibrate")(calibrate.calibrate)

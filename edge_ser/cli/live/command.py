@@ -26,6 +26,7 @@ from edge_ser.shown.terminal import Terminal
 if TYPE_CHECKING:
     from edge_ser.capture.sources import Sink
     from edge_ser.cli.live.view import Meter
+    from edge_ser.live.mqtt import MqttAddress
     from edge_ser.live.session import LiveSession
     from edge_ser.recognizer import EdgeRecognizer
     from edge_ser.result import LiveDecision
@@ -81,6 +82,12 @@ def live(
     record: Annotated[
         Path | None, typer.Option(help="STORE sound, pictures and decisions in this folder.")
     ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST", help="SEND decisions to a broker: HOST[:PORT], mqtts://USER@HOST/TOPIC."
+        ),
+    ] = None,
     consent: Annotated[
         bool,
         typer.Option("--yes-i-have-consent", help="Everybody in front of the devices agreed."),
@@ -93,6 +100,7 @@ def live(
     A complete command: edge-ser live --replay clip.mp4 --json
     """
     from edge_ser.cli.live.view import Meter
+    from edge_ser.live.mqtt import MqttAddress, MqttPublisher
     from edge_ser.live.session import LiveOptions, LiveSession
     from edge_ser.live.sources import SourceOptions, make_sources
     from edge_ser.media.channels import checked_channel
@@ -124,9 +132,10 @@ def live(
         enroll=enroll,
         record=record,
     )
+    broker = None if mqtt is None else MqttAddress.parsed(mqtt)
     make_sources(sources)  # what does not go together is said before anybody is asked
     if sources.live:
-        _ask_consent(consent, record)
+        _ask_consent(consent, record, broker)
     notes = Terminal(stderr=True)
     meters: list[Meter] = []
 
@@ -139,6 +148,10 @@ def live(
 
     with ExitStack() as stack:
         recognizer = stack.enter_context(EdgeRecognizer(bundle, backend=backend, risk=risk))
+        publisher = None
+        if broker is not None:
+            publisher = MqttPublisher(broker, recognizer.bundle.reference, tell)
+            stack.enter_context(publisher)
         session = stack.enter_context(
             LiveSession(recognizer, options, consent=True, tell=tell, watch=watch)
         )
@@ -147,13 +160,15 @@ def live(
         try:
             for decision in _until_terminated(session):
                 show(decision)
+                if publisher is not None:
+                    publisher.publish(decision)
                 if preview is not None and not preview(decision):
                     break
         except KeyboardInterrupt:
             notes.print("stopped")
 
 
-def _ask_consent(given: bool, record: Path | None) -> None:
+def _ask_consent(given: bool, record: Path | None, broker: MqttAddress | None = None) -> None:
     """Make sure that the people in front of the devices agreed.
 
     Raises:
@@ -166,7 +181,12 @@ def _ask_consent(given: bool, record: Path | None) -> None:
             "a microphone or a camera needs the consent of everybody in front of it, and nobody "
             "can be asked here: run again with --yes-i-have-consent once they have agreed"
         )
-    unless = "" if record is None else f", but for the recording in {record}"
+    exceptions = []
+    if record is not None:
+        exceptions.append(f"for the recording in {record}")
+    if broker is not None:
+        exceptions.append(f"for decisions, which go to {broker!r}")
+    unless = f", but {' and '.join(exceptions)}" if exceptions else ""
     if not typer.confirm(_ASK.format(unless=unless)):
         raise ConfigError("without consent nothing is recorded")
 

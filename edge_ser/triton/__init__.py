@@ -1,0 +1,1 @@
+"""A bundle in a model repository of NVIDIA Triton Inference Server."""

@@ -1,0 +1,1 @@
+"""What an operator watches: whether answers are still what they were."""
