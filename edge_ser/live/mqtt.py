@@ -99,7 +99,8 @@ class MqttPublisher(ClosedOnExit):
             CaptureError: if the broker does not answer, or lets nobody in.
         """
         try:
-            from paho.mqtt import client as mqtt
+            from paho.mqtt.client import Client
+            from paho.mqtt.enums import CallbackAPIVersion
         except ImportError:
             raise MissingExtraError("--mqtt", "mqtt") from None
         self._address = address
@@ -111,7 +112,7 @@ class MqttPublisher(ClosedOnExit):
         self._closed = False
         self.dropped = 0
         """Decisions that could not be published."""
-        self._client: Client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.will_set(self._topic("state"), "offline", qos=1, retain=True)
