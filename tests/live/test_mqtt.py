@@ -18,6 +18,7 @@ from fixtures.bundle_factory import make_bundle
 from paho.mqtt import client as mqtt
 
 from edge_ser import CaptureError, ConfigError, EdgeRecognizer, LiveDecision
+from edge_ser.cli.main import main
 from edge_ser.live.mqtt import MqttAddress, MqttPublisher
 from edge_ser.live.session import LiveOptions, LiveSession
 from edge_ser.live.sources import SourceOptions
@@ -142,6 +143,21 @@ def test_every_decision_is_published_and_none_is_kept(
     assert {topic for topic, _, _ in late.messages.queue} <= kept
     early.close()
     late.close()
+
+
+def test_the_command_publishes_what_it_prints(
+    port: int, tiny: Path, demo_clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watcher = Subscriber(port, "cli/#")
+    options = ["--bundle", str(tiny), "--json", "--mqtt", f"mqtt://127.0.0.1:{port}/cli"]
+    with pytest.raises(SystemExit) as done:
+        main(["live", "--replay", str(demo_clip), *options])
+    assert not done.value.code
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    seen = watcher.until(lambda message: message[:2] == ("cli/state", "offline"))
+    told = [json.loads(payload) for topic, payload, _ in seen if topic == "cli/decision"]
+    assert [message["window"] for message in told] == [d["window"] for d in printed] != []
+    watcher.close()
 
 
 def test_a_process_that_is_killed_is_offline_by_its_will(port: int, tiny: Path) -> None:
