@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 
 from edge_ser.bundles.loading import default_bundle_path, load_bundle
+from edge_ser.calibration.device.host import Watch
 from edge_ser.calibration.performance.clip import load_latency_clip
 from edge_ser.calibration.performance.live import LivePlan, measure_live
 from edge_ser.calibration.performance.result import LiveLatency
@@ -46,7 +47,11 @@ DOCUMENTS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def in_short(
-    clip: str, cold: Sequence[Figures], live: LiveLatency, kernels: Mapping[str, Any]
+    clip: str,
+    cold: Sequence[Figures],
+    live: LiveLatency,
+    kernels: Mapping[str, Any],
+    others: float | None,
 ) -> str:
     """What the README says: the whole and the kernels, with what is beside them.
 
@@ -55,7 +60,9 @@ def in_short(
         cold: of every cold process.
         live: of one conversation.
         kernels: as `edge_ser.machine.kernel_bench.report` gives them.
+        others: percent of all cores that other programs took meanwhile; None: not known.
     """
+    load = "" if others is None else f"; other programs took {others:.0f} % of all cores meanwhile"
     whole = [(name, *spread_of(name, cold), BARS.get(name, "")) for name in cold[0]]
     latency, compute = live.latency, live.compute
     for what, times in (("decision latency", latency), ("of it, computing", compute)):
@@ -80,7 +87,8 @@ def in_short(
             ),
             "",
             f"{_today()}; `{clip}`, {len(cold)} cold processes on one core, {latency.count} live "
-            f"decisions; kernels in {kernels['rounds']} interleaved rounds; {host(PACKAGES)}.",
+            f"decisions; kernels in {kernels['rounds']} interleaved rounds{load}; "
+            f"{host(PACKAGES)}.",
         ]
     )
 
@@ -114,6 +122,7 @@ def command(
             text = (REPOSITORY / document).read_text(encoding="utf-8")
             if text.count(f"<!-- {section} -->") != 1:
                 raise ConfigError(f"{document} needs the line <!-- {section} --> once")
+    watch = Watch()
     console.print("kernels")
     # First, while the heap holds nothing that others have left behind.
     figures, found = measure_kernels.measure(rounds, hours, 20, None)
@@ -127,7 +136,10 @@ def command(
         load_latency_clip(clip),
         LivePlan(1, DEFAULT_HOP, decisions),
     )
-    written["README.md"] = in_short(clip.name, cold, live, figures)
+    machine = watch.finish()
+    for warning in machine.warnings:
+        console.print(warning, style="yellow")
+    written["README.md"] = in_short(clip.name, cold, live, figures, machine.other_load_percent)
     if engines:
         try:
             rows = engine_times.build_all(

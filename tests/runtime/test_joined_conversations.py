@@ -50,6 +50,12 @@ def talk(stream: EmotionStream, clip: Path, person: int) -> list[LiveDecision]:
     return list(stream)
 
 
+def test_on_a_processor_nothing_is_joined_unless_it_is_asked_for() -> None:
+    with EdgeRecognizer() as usual, EdgeRecognizer(join=True) as asked:
+        found = [r.encoders._face for r in (usual, asked)]
+    assert [isinstance(session, JoinedRuns) for session in found] == [False, True]
+
+
 def test_joined_they_decide_as_each_alone(
     bundle: Bundle,
     alone: list[Sequence[LiveDecision]],

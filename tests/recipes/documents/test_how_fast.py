@@ -66,7 +66,7 @@ def test_the_readme_says_the_whole_and_every_kernel_with_its_peers(tmp_path: Pat
     clip = tmp_path / "one.mp4"
     clip.write_bytes(b"sound")
     live = latency().live[0]
-    text = in_short("one.mp4", cold_processes(clip, "so glad", 2), live, KERNELS)
+    text = in_short("one.mp4", cold_processes(clip, "so glad", 2), live, KERNELS, 3.4)
     assert "| whole process, cold | 1.15 s | 1.10 to 1.20 | 2.5 s |" in text
     assert f"| live, decision latency | {live.latency.p50:.0f} ms | 95 % within " in text
     assert (
@@ -75,6 +75,7 @@ def test_the_readme_says_the_whole_and_every_kernel_with_its_peers(tmp_path: Pat
     ) in text
     assert "| alone, per row | 1.25 µs | none installed |" in text
     assert "2 cold processes" in text
+    assert "other programs took 3 % of all cores meanwhile" in text
     assert "31 interleaved rounds" in text
 
 
