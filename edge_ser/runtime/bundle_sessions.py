@@ -43,8 +43,9 @@ def open_graphs(
 
     def opened(name: GraphName) -> Session:
         entry = bundle.manifest.graphs[name]
+        graph = bundle.graph(name)
         session = open_session(
-            bundle.graph(name),
+            graph,
             entry.inputs,
             entry.outputs,
             backend,
@@ -54,7 +55,7 @@ def open_graphs(
             build_missing=passing,
         )
         stack.callback(session.close)
-        if join and joinable(session, bundle.graph_path(name)):
+        if join and joinable(session, graph.content):
             return JoinedRuns(session)
         return session
 

@@ -13,7 +13,6 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -166,15 +165,15 @@ class JoinedRuns:
         return _Call(inputs, rows, tuple(value.shape[1:] for value in inputs.values()))
 
 
-def joinable(session: Session, graph: Path) -> bool:
+def joinable(session: Session, graph: bytes) -> bool:
     """Whether rows of several calls may be joined: every tensor has them, and none sees another.
 
     Args:
         session: of the graph.
-        graph: its file.
+        graph: its ONNX file.
     """
     tensors = [*session.inputs.values(), *session.outputs.values()]
     rows = {spec.shape[0] if spec.shape else None for spec in tensors}
     if len(rows) != 1 or not isinstance(rows.pop(), str):
         return False
-    return _DEPENDS_ON_THE_OTHERS not in graph.read_bytes()
+    return _DEPENDS_ON_THE_OTHERS not in graph

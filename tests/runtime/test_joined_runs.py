@@ -260,13 +260,13 @@ def _graph(path: Path, nodes: list[onnx.NodeProto], rows: str | int) -> Path:
 
 def test_what_may_be_joined(tmp_path: Path, affine_graph: Path, sum_graph: Path) -> None:
     for graph in (affine_graph, sum_graph):
-        assert joinable(open_session(graph), graph)
+        assert joinable(open_session(graph), graph.read_bytes())
     one = _graph(tmp_path / "one.onnx", [helper.make_node("Relu", ["x"], ["y"])], 1)
-    assert not joinable(open_session(one), one)
+    assert not joinable(open_session(one), one.read_bytes())
     # Its scale is that of the whole tensor: the rows of others would change the answer.
     dynamic = [
         helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
         helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
     ]
     scaled = _graph(tmp_path / "scaled.onnx", dynamic, "N")
-    assert not joinable(open_session(scaled), scaled)
+    assert not joinable(open_session(scaled), scaled.read_bytes())
