@@ -153,23 +153,28 @@ importlib.machinery.PathFinder.find_spec = lambda name, *rest: (
 """A plug-in for pytest that hides what docs/jetson.md does not install."""
 
 
-def test_the_install_of_the_documents_collects_every_test_of_a_gpu(
+def test_the_install_of_the_documents_runs_the_check_and_collects_every_test_of_a_gpu(
     repository: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "without.py").write_text(WITHOUT)
     files = gpu_check.marked_files(repository / "tests")
     names = {"test_cuda_gpu.py", "test_onnxruntime_gpu.py", "test_tensorrt_gpu.py"}
     assert names <= {file.name for file in files}
-    collect = ("-p", "without", "--collect-only", "-q", "-p", "no:cacheprovider")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *collect, *files],
-        cwd=repository,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    collect = ("--collect-only", "-q", "-p", "no:cacheprovider")
+    needed = "tools.gpu_check, edge_ser.export.comparison.compare"
+    for arguments in (
+        ("-c", f"import without, {needed}"),
+        ("-m", "pytest", "-p", "without", *collect, *map(str, files)),
+    ):
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=repository,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_report_that_cannot_be_written_is_a_users_error(
