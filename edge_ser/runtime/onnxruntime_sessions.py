@@ -8,6 +8,7 @@ this module again through the library's own call, for a program that imported th
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ CPU: Final = "CPUExecutionProvider"
 
 Optimisation = Literal["all", "basic", "none"]
 
+_loading_cuda = threading.Lock()
 _LOG_NOTHING: Final = 4  # fatal errors only: every other one is raised
 
 
@@ -141,7 +143,10 @@ def open_graph(
     try:
         if plugin is not None:
             options.add_provider_for_devices(list(plugin.devices), dict(plugin.options))
-        _preload(library, providers)
+        if "CUDAExecutionProvider" in providers:
+            # One at a time: it diverts what the whole process prints.
+            with _loading_cuda:
+                _load_cuda()
         session = library.InferenceSession(
             graph if isinstance(graph, bytes) else str(graph), options, **named
         )
@@ -154,9 +159,11 @@ def open_graph(
     return Graph(what, session)
 
 
-def _preload(library: ModuleType, providers: Sequence[str]) -> None:
+@cache
+def _load_cuda() -> None:
     """Load CUDA's libraries out of their wheels, where the extra ``cuda`` has brought them."""
-    if "CUDAExecutionProvider" in providers and hasattr(library, "preload_dlls"):
+    library = onnxruntime()
+    if hasattr(library, "preload_dlls"):
         # It prints what it does not find; the provider that does not start is told of by us.
         with redirect_stdout(StringIO()):
             library.preload_dlls()

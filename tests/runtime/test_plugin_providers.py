@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -164,6 +165,32 @@ def test_a_provider_that_is_built_in_is_opened_by_its_name(
     assert not is_plugin(QNN)
     assert is_plugin("OpenVINOExecutionProvider")
     assert not is_plugin("CUDAExecutionProvider")
+
+
+def test_cudas_libraries_are_loaded_once_and_say_nothing(
+    use: Callable[..., FakeRuntime],
+    affine_graph: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cuda = "CUDAExecutionProvider"
+    fake = use({cuda: ["GPU"]}, built_in=(cuda,))
+    loaded: list[str] = []
+
+    def preload_dlls() -> None:
+        print("Failed to load libcudnn.so.9")
+        loaded.append(cuda)
+
+    monkeypatch.setattr(fake, "preload_dlls", preload_dlls, raising=False)
+    onnxruntime_sessions._load_cuda.cache_clear()
+    onnxruntime_sessions.open_graph(affine_graph)
+    assert loaded == []
+    with ThreadPoolExecutor(4) as pool:
+        several = [affine_graph] * 8
+        list(pool.map(lambda g: onnxruntime_sessions.open_graph(g, providers=(cuda,)), several))
+    assert loaded == [cuda]
+    assert capsys.readouterr().out == ""
+    onnxruntime_sessions._load_cuda.cache_clear()
 
 
 def test_doctor_shows_each_plugin(use: Callable[..., FakeRuntime]) -> None:
