@@ -45,7 +45,7 @@ def test_what_was_opened_before_a_failure_is_closed(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(bundle_sessions, "open_session", until_the_face)
     with pytest.raises(EngineError, match="no"), ExitStack() as stack:
         open_graphs(load_bundle(), "onnxruntime", stack)
-    assert len(opened) == 2
+    assert len(opened) == len(GRAPHS) - 1
     for session in opened:
         with pytest.raises(EngineError, match="closed"):
             session.run({})
