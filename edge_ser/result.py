@@ -93,7 +93,8 @@ class Decision:
     notes: tuple[str, ...] = ()
     """What a person should know about this answer: what was wrong with the file, which channel."""
     timing_ms: Mapping[str, float] = field(default_factory=dict)
-    """Milliseconds of each stage that ran for this decision, and `total` on the wall clock."""
+    """Milliseconds of each stage that ran for this decision, and `total` on the wall clock; stages
+    run side by side, so their sum may be larger."""
 
     def __repr__(self) -> str:
         kind = type(self).__name__
