@@ -4,7 +4,7 @@
 
 It starts the server itself and ends by itself:
 
-1. the library's stream and one client of the server take turns over the same sound and pictures:
+1. the library's stream and one client of the server side by side over the same sound and pictures:
    what the server adds to a decision;
 2. half of the clients hold conversations, alone;
 3. the same beside the other half, which never reads, dies, talks nonsense, or connects and says
@@ -45,11 +45,11 @@ from edge_ser.media.media import read_clip
 from edge_ser.recognizer import EdgeRecognizer
 from edge_ser.serve.messages import PICTURE, SOUND
 
-CHUNK: Final = SAMPLE_RATE // 10
-PICTURE_EVERY: Final = 2
-"""Chunks: five pictures a second."""
+CHUNK: Final = 720
+"""Samples: 45 ms. A hop is no multiple of it: nobody is lucky with where the chunks end."""
+PICTURE_EVERY: Final = 4
+"""Chunks: between five and six pictures a second."""
 HALF_OPEN: Final = 500
-TURNS: Final = 3
 CLIP: Final = Path(__file__).parent.parent / "edge_ser" / "demo_clip" / "astronaut.mp4"
 
 
@@ -236,6 +236,16 @@ async def library(
     return latencies[:-1]
 
 
+async def side_by_side(
+    recognizer: EdgeRecognizer, address: str, media: Media, seconds: float
+) -> tuple[list[float], list[float]]:
+    """The library and a client of the server at once: what disturbs one disturbs the other."""
+    direct, through = await asyncio.gather(
+        library(recognizer, media, seconds, 0.5), good(address, media, seconds, 0.5)
+    )
+    return direct, through or []
+
+
 def quantiles(latencies: list[float]) -> dict[str, float | None]:
     """Median and 99th percentile in ms."""
     if not latencies:
@@ -259,11 +269,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     seconds, hop = arguments.seconds, arguments.hop
     figures: dict[str, Any] = {"cores": os.cpu_count(), "clients": arguments.clients}
     with served(*options) as (address, process), EdgeRecognizer(arguments.bundle) as recognizer:
-        direct: list[float] = []
-        through: list[float] = []
-        for _ in range(TURNS):
-            direct += asyncio.run(library(recognizer, media, seconds / 2, 0.5))
-            through += asyncio.run(good(address, media, seconds / 2, 0.5)) or []
+        direct, through = asyncio.run(side_by_side(recognizer, address, media, seconds))
         figures["library"], figures["one client"] = quantiles(direct), quantiles(through)
         figures["memory_mb_before"] = megabytes(process)
         for name, bad, half_open in (("good alone", 0, 0), ("good beside bad", half, HALF_OPEN)):

@@ -13,7 +13,6 @@ from tools import bench_serve
 
 def test_the_good_are_not_disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_serve, "HALF_OPEN", 40)
-    monkeypatch.setattr(bench_serve, "TURNS", 1)
     bundle = make_bundle(tmp_path)
     given = argparse.Namespace(clients=8, seconds=3.0, hop=0.5, bundle=bundle)
     figures = bench_serve.measure(given)
