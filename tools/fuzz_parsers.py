@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import gc
 import hashlib
 import itertools
 import json
@@ -27,6 +28,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Final
 
 from edge_ser.errors import EdgeSerError
@@ -159,11 +161,13 @@ def run(parser: Parser, runs: int, draw: random.Random, keep: Path | None) -> li
     with tempfile.TemporaryDirectory(prefix="edge-ser-fuzz-") as name:
         folder = Path(name) if keep is None else keep / f"reading-{parser.name}"
         folder.mkdir(parents=True, exist_ok=True)
+        armed = 0.0
         for _ in range(runs):
             data = mutated(draw, parser.seeds)
-            if keep is not None:
+            if keep is not None and time.monotonic() > armed + 1:
                 # A decoder that never ends ends the process; its input is left in the folder.
                 faulthandler.dump_traceback_later(3 * LONGEST_SECONDS, exit=True)
+                armed = time.monotonic()
             why = read_one(parser, data, folder)
             if why is not None and why[-200:] not in found:
                 found[why[-200:]] = f"{parser.name}: {why}"
@@ -210,10 +214,12 @@ def main() -> int:
     if given.coverage:
         import atheris
 
-        with atheris.instrument_imports(include=["edge_ser"]):
-            (chosen,) = (p for p in parsers() if p.name == given.coverage)
-            for seed in chosen.seeds:  # what is imported late is instrumented, too
-                read_one(chosen, seed, given.findings)
+        (chosen,) = (p for p in parsers() if p.name == given.coverage)
+        for seed in chosen.seeds:  # what is imported late is instrumented, too
+            read_one(chosen, seed, given.findings)
+        for function in [f for f in gc.get_objects() if isinstance(f, FunctionType)]:
+            if (function.__module__ or "").startswith("edge_ser."):
+                atheris.instrument_func(function)
         guided(chosen, given.seconds, given.findings)
         return 0
     seed = random.SystemRandom().randrange(2**32) if given.seed is None else given.seed
