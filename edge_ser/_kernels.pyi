@@ -22,8 +22,11 @@ __all__: list[str] = [
     "Resampler",
     "ResamplerOptions",
     "WordPiece",
+    "crop_face",
+    "luminance",
     "pitch_evidence",
     "simd_levels",
+    "square_view",
     "whisper_normalize",
 ]
 
@@ -472,10 +475,23 @@ class WordPiece:
     @property
     def unknown(self) -> int: ...
 
+def crop_face(
+    image: numpy.typing.NDArray[numpy.uint8],
+    box: tuple[float, float, float, float],
+    keypoints: numpy.typing.NDArray[numpy.float32],
+    size: int,
+    margin: float,
+    *,
+    grey: bool = False,
+) -> numpy.typing.NDArray[numpy.float32]: ...
+def luminance(image: numpy.typing.NDArray[numpy.uint8]) -> float: ...
 def pitch_evidence(
     samples: numpy.typing.NDArray[typing.Any], first_center: int = 200
 ) -> tuple[numpy.typing.NDArray[numpy.float32], int]: ...
 def simd_levels() -> tuple[str, ...]: ...
+def square_view(
+    image: numpy.typing.NDArray[numpy.uint8], left: float, top: float, side: float
+) -> numpy.typing.NDArray[numpy.float32]: ...
 def whisper_normalize(
     log_mel: numpy.typing.NDArray[numpy.float32],
 ) -> numpy.typing.NDArray[numpy.float32]: ...

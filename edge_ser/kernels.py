@@ -1,10 +1,12 @@
-"""The compiled kernels: sound in, frames out; words in, token ids out.
+"""The compiled kernels: of sound, of words, of pictures.
 
 * `LogMel`, `Mfcc`, `LogEnergy`: frames of a sound; `Pitch`: f0, voicing, harmonicity.
 * `Resampler`: any rational change of the sample rate.
 * `Aligner`: feature rows on the grid of a window, whatever their source's clock did.
 * `whisper_normalize`: one window of log-mel frames.
 * `WordPiece`: the tokenizer of BERT's models.
+* `luminance`, `square_view`, `crop_face`: how bright a picture is, what a face detector
+  sees of it, an upright face; pictures are uint8 ``[height, width, 3]``, RGB.
 
 Every streaming class has the same methods: ``accept(samples)`` and ``finish()`` return the frames
 that became complete, float32 ``[n, dim]``; ``reset()`` starts over; ``compute(samples)`` does a
@@ -36,7 +38,10 @@ from edge_ser._kernels import (
     Resampler,
     ResamplerOptions,
     WordPiece,
+    crop_face,
+    luminance,
     simd_levels,
+    square_view,
     whisper_normalize,
 )
 
@@ -54,6 +59,9 @@ __all__ = [
     "Resampler",
     "ResamplerOptions",
     "WordPiece",
+    "crop_face",
+    "luminance",
     "simd_levels",
+    "square_view",
     "whisper_normalize",
 ]

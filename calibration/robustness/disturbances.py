@@ -15,7 +15,7 @@ from edge_ser.constants import Modality
 from edge_ser.export.data.items import Item
 from edge_ser.export.examples.audio_augmentation import noise_at
 from edge_ser.export.trials.windows import ClipWindow
-from edge_ser.frontends.face_crop import luminance
+from edge_ser.kernels import luminance
 from edge_ser.media.clip import Picture, VideoFrame
 
 NOISE_DB: Final = (20.0, 10.0, 0.0)

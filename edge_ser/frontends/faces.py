@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from edge_ser.kernels import square_view
 from edge_ser.media.clip import Picture
 from edge_ser.runtime.session import FloatTensor, Session
 
@@ -32,16 +33,11 @@ _SAME_PLACE: Final = 0.5
 _CLEAR_SIZE: Final = 0.2
 _CLEAR_SCORE: Final = 0.75
 
+# Farther than any picture reaches, in pixels, the numbers of a face mean nothing.
+_FARTHEST: Final = 1e9
+
 # A square so many times larger than a face shows it clearly, also when it has moved.
 _NEAR: Final = 4.0
-
-RIGHT_EYE: Final = 0
-LEFT_EYE: Final = 1
-"""Rows of `Face.keypoints`; the others are nose tip, mouth, right ear and left ear.
-
-Right is the person's right, so the right eye lies on the left of a picture that is not mirrored.
-"""
-
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, width and height in pixels."""
@@ -57,7 +53,10 @@ class Face:
     box: Box
     """Left, top, width, height."""
     keypoints: npt.NDArray[np.float32]
-    """float32 [6, 2], x and y."""
+    """float32 [6, 2], x and y: right eye, left eye, nose tip, mouth, right ear, left ear.
+
+    Right is the person's right: it lies on the left of a picture that is not mirrored.
+    """
     score: float
     """How sure the detector is, 0 to 1."""
     view: View
@@ -132,29 +131,6 @@ class FaceDetector:
         )
 
 
-def square_view(image: Picture, left: float, top: float, side: float) -> FloatTensor:
-    """Cut a square out of a picture and scale it to float32 [1, 3, 128, 128]; black outside."""
-    import cv2
-
-    height, width = image.shape[:2]
-    x0, y0 = max(0, round(left)), max(0, round(top))
-    # A square of less than a pixel still shows one.
-    x0, y0 = min(x0, width - 1), min(y0, height - 1)
-    x1 = min(width, max(round(left + side), x0 + 1))
-    y1 = min(height, max(round(top + side), y0 + 1))
-    scale = DETECTOR_SIDE / side
-    small_width = max(1, min(DETECTOR_SIDE, round((x1 - x0) * scale)))
-    small_height = max(1, min(DETECTOR_SIDE, round((y1 - y0) * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(image[y0:y1, x0:x1], (small_width, small_height), interpolation=method)
-    view = np.zeros((1, 3, DETECTOR_SIDE, DETECTOR_SIDE), dtype=np.float32)
-    # A border that is rounded to a whole pixel may lie before the square's.
-    at_x = max(0, min(round((x0 - left) * scale), DETECTOR_SIDE - small_width))
-    at_y = max(0, min(round((y0 - top) * scale), DETECTOR_SIDE - small_height))
-    view[0, :, at_y : at_y + small_height, at_x : at_x + small_width] = small.transpose(2, 0, 1)
-    return view
-
-
 def decode(
     boxes: FloatTensor,
     scores: FloatTensor,
@@ -181,7 +157,8 @@ def decode(
         width, height = (float(v) * scale for v in points[1])
         keypoints = (points[2:] + _ANCHORS[row]) * scale + corner
         box = (float(centre[0]) - width / 2, float(centre[1]) - height / 2, width, height)
-        if width > 0 and height > 0 and np.isfinite(keypoints).all():
+        placed = max(map(abs, box)) <= _FARTHEST and np.abs(keypoints).max() <= _FARTHEST
+        if width > 0 and height > 0 and placed:
             score = float(1 / (1 + np.exp(-np.clip(np.float64(scores[row]), -80, 80))))
             faces.append(Face(box, keypoints.astype(np.float32), score, view))
     return faces

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from edge_ser.bundles.schema import VideoFrontendConfig
 from edge_ser.errors import MediaError
-from edge_ser.frontends.face_crop import crop_face, luminance
 from edge_ser.frontends.face_tracks import FaceTracker, Sighting, one_person
 from edge_ser.frontends.faces import Face, FaceDetector
+from edge_ser.kernels import crop_face, luminance
 from edge_ser.media.clip import Picture, VideoFrame
 from edge_ser.runtime.session import FloatTensor, Session
 
@@ -103,9 +103,8 @@ class FaceFrontend:
                 largest_small = max(largest_small, faces[0].size)
                 continue
             face, sighting = tracker.follow(usable, frame.time, frame.image.shape[1])
-            tensors.append(
-                crop_face(frame.image, face, config.face_size, config.face_margin, grey=config.grey)
-            )
+            place = (face.box, face.keypoints, config.face_size, config.face_margin)
+            tensors.append(crop_face(frame.image, *place, grey=config.grey))
             times.append(frame.time)
             chosen.append(face)
             sightings.append(replace(sighting, in_view=len(faces)))

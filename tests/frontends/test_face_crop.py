@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_ser.frontends.face_crop import crop_face, head_tilt, luminance
+from edge_ser import kernels
 from edge_ser.frontends.faces import Face
 
 
@@ -14,6 +14,12 @@ def smooth_picture(width: int = 640, height: int = 480) -> np.ndarray:
     """A picture without sharp edges, different everywhere."""
     small = np.random.default_rng(4).integers(0, 255, (9, 12, 3), dtype=np.uint8)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def crop_face(
+    picture: np.ndarray, face: Face, size: int, margin: float, *, grey: bool = False
+) -> np.ndarray:
+    return kernels.crop_face(picture, face.box, face.keypoints, size, margin, grey=grey)
 
 
 def face_at(x: float, y: float, size: float, tilt: float = 0.0) -> Face:
@@ -57,14 +63,6 @@ def test_a_tilted_head_comes_upright(degrees: float, size: float) -> None:
     assert np.abs(crop_face(turned, upright, 112, margin=0.1) - expected).mean() > 8
 
 
-def test_eyes_that_say_nothing_of_the_tilt_are_not_followed() -> None:
-    profile = face_at(0, 0, 100)
-    profile.keypoints[1] = profile.keypoints[0] + [3, 8]
-    assert head_tilt(profile) == 0.0
-    assert head_tilt(face_at(0, 0, 100, np.radians(75))) == 0.0
-    assert head_tilt(face_at(0, 0, 100, np.radians(30))) == pytest.approx(np.radians(30))
-
-
 @pytest.mark.parametrize(
     ("x", "y", "size"), [(-40, -40, 100), (600, 440, 100), (-500, -500, 90), (-200, -100, 900)]
 )
@@ -84,8 +82,3 @@ def test_grey_crops_have_three_equal_channels() -> None:
     picture = np.full((100, 100, 3), (200, 100, 50), np.uint8)
     crop = crop_face(picture, face_at(20, 20, 50), 64, margin=0.0, grey=True)
     np.testing.assert_allclose(crop, 0.299 * 200 + 0.587 * 100 + 0.114 * 50, rtol=1e-4)
-
-
-def test_luminance_weighs_the_colours() -> None:
-    assert luminance(np.full((40, 40, 3), 90, np.uint8)) == pytest.approx(90, rel=1e-4)
-    assert luminance(np.full((1, 1, 3), (0, 255, 0), np.uint8)) == pytest.approx(149.7, rel=1e-3)

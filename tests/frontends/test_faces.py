@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge_ser.frontends.faces import (
@@ -18,8 +18,8 @@ from edge_ser.frontends.faces import (
     decode,
     distinct,
     overlap,
-    square_view,
 )
+from edge_ser.kernels import square_view
 
 MakePicture = Callable[..., np.ndarray]
 
@@ -59,8 +59,10 @@ def test_a_row_is_an_offset_from_its_anchor(row: int, centre: tuple[float, float
 def test_rows_below_the_threshold_or_without_meaning_are_no_faces() -> None:
     boxes = np.ones((896, 16), np.float32)
     scores = np.full(896, -5, np.float32)
-    scores[[1, 2, 3]] = 5
+    scores[[1, 2, 3, 5, 6]] = 5
     boxes[1, 2] = -4
+    boxes[5, 0] = np.nan
+    boxes[6, 1] = 1e12
     boxes[2, 7] = np.nan
     scores[4] = np.nan
     (found,) = decode(boxes, scores, 0.0, (0, 0, 128))
@@ -190,6 +192,7 @@ def test_beyond_the_picture_the_view_is_black() -> None:
     assert view[0, :, :32].max() == view[0, :, 96:].max() == 0
 
 
+@settings(deadline=None)
 @given(width=st.integers(1, 400), height=st.integers(1, 400), grey=st.integers(0, 255))
 @example(width=96, height=59, grey=7)
 @example(width=1, height=1, grey=7)
