@@ -15,7 +15,6 @@ PACKAGES: Final = (
     "onnxruntime",
     "numpy",
     "av",
-    "opencv-python-headless",
 )
 
 

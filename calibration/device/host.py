@@ -23,7 +23,6 @@ _PACKAGES: Final = (
     "onnxruntime",
     "numpy",
     "av",
-    "opencv-python-headless",
 )
 _BUSY: Final = 10.0
 """Percent of all cores that others may take before a report warns."""

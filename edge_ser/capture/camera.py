@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from edge_ser.capture.quiet import quiet_stderr
 from edge_ser.capture.sources import DeviceLostError, LiveSource, Sink
 from edge_ser.clock import monotonic_samples
 from edge_ser.constants import SAMPLE_RATE
-from edge_ser.errors import CaptureError
+from edge_ser.errors import CaptureError, MissingExtraError
 from edge_ser.media.clip import Picture, PictureSampler
 from edge_ser.media.orientation import UPRIGHT, check_orientation, upright
 
@@ -95,6 +96,7 @@ class CameraSource(LiveSource):
             first_retry: seconds until a lost camera is looked for.
 
         Raises:
+            MissingExtraError: if the extra ``camera`` is not installed.
             ConfigError: if `frames_per_second` is not positive.
             MediaError: if the orientation is none.
         """
@@ -102,6 +104,8 @@ class CameraSource(LiveSource):
         self._device = device
         self._mode = (width, height, camera_rate)
         self._orientation = check_orientation(orientation)
+        if open_camera is None and importlib.util.find_spec("cv2") is None:
+            raise MissingExtraError("a camera", "camera")
         self._open_camera = open_camera if open_camera is not None else OpenCvCamera
         self._now = now
         self._frames_per_second = frames_per_second

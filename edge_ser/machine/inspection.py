@@ -188,6 +188,10 @@ def _tensorrt_rtx() -> Finding:
 
 
 def _camera() -> Finding:
+    if importlib.util.find_spec("cv2") is None:
+        return Finding(
+            "camera", "missing", "OpenCV is not installed", 'pip install "edge-ser[camera]"'
+        )
     importlib.import_module("cv2")
     if sys.platform != "linux":
         return Finding("camera", "there", "OpenCV opens cameras by number; none was opened to look")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from edge_ser.capture import camera as module
 from edge_ser.capture.camera import Camera, CameraSource, OpenCvCamera, cameras, find_camera
-from edge_ser.errors import CaptureError, ConfigError
+from edge_ser.errors import CaptureError, ConfigError, MissingExtraError
 
 RATE = 16000
 
@@ -219,3 +220,11 @@ def test_opencv_gives_rgb_pictures_until_there_are_no_more(
     camera.close()
     assert not camera.grab()
     assert camera.retrieve() is None
+
+
+def test_a_camera_without_opencv_says_which_extra_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "edge-ser\[camera\]"'):
+        CameraSource(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from edge_ser.machine import inspection
@@ -32,3 +34,11 @@ def test_a_cuda_device_without_its_provider_is_told_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert 'pip install "edge-ser[cuda]"' in _found(monkeypatch, {"onnxruntime"}, devices=1).advice
+
+
+def test_without_opencv_the_camera_is_missing_and_its_extra_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    (camera,) = (part for part in inspection.inspect_machine() if part.part == "camera")
+    assert (camera.state, camera.advice) == ("missing", 'pip install "edge-ser[camera]"')

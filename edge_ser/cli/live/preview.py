@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import sys
@@ -20,6 +21,8 @@ def why_no_window() -> str | None:
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):
         return "there is no display"
+    if importlib.util.find_spec("cv2") is None:
+        return "OpenCV is not installed; run: pip install opencv-python"
     import cv2
 
     found = re.search(r"GUI:\s+(\S+)", cv2.getBuildInformation())
