@@ -30,6 +30,7 @@ from edge_ser.runtime.backend import DEFAULT_BACKEND, JOINING
 from edge_ser.runtime.closing import ClosedOnExit
 
 if TYPE_CHECKING:
+    from edge_ser.bundles.site import SiteCalibration
     from edge_ser.clock import StreamClock
     from edge_ser.speaker.adaptation import SpeakerMap
     from edge_ser.speaker.profile import Profile
@@ -59,6 +60,7 @@ class EdgeRecognizer(ClosedOnExit):
         threads: int = 1,
         risk: float | None = None,
         join: bool | None = None,
+        site: str | os.PathLike[str] | SiteCalibration | None = None,
     ) -> None:
         """Load a bundle and open its graphs.
 
@@ -74,16 +76,24 @@ class EdgeRecognizer(ClosedOnExit):
             join: whether what streams and threads that share this recognizer ask of a graph at the
                 same time is joined into one run. Nobody waits for company, and answers are the
                 same. None joins on a GPU, where it pays.
+            site: file of the calibration of the place where it is used, which `edge-ser calibrate
+                --site` wrote with this very bundle; the version that decisions name tells of it.
 
         Raises:
             BundleError: if the bundle is not what its manifest says.
             EngineError: if the backend cannot run a graph of the bundle.
             ConfigError: if the backend's name is unknown, threads is no count, or the risk is none
-                or cannot be looked up.
+                or cannot be looked up, or the site's file cannot be used or is another bundle's.
         """
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise ConfigError(f"threads must be a whole number from 1 on, not {threads!r}")
         self.bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+        self._site: SiteCalibration | None = None
+        if site is not None:
+            from edge_ser.bundles.site import SiteCalibration, load_site
+
+            self._site = site if isinstance(site, SiteCalibration) else load_site(site)
+            self.bundle = self._site.applied(self.bundle)
         self._backend = backend
         self._threads = threads
         self._risk = risk
@@ -109,7 +119,7 @@ class EdgeRecognizer(ClosedOnExit):
         """
         _ = self.encoders
         bundle = self.bundle
-        options = (self._backend, self._threads, self._risk, self._join)
+        options = (self._backend, self._threads, self._risk, self._join, self._site)
         return _reopened, (str(bundle.folder), bundle.digest, *options)
 
     @property
@@ -466,9 +476,15 @@ def _notes(clip: Clip, spoken: Transcript | None, end: int) -> tuple[str, ...]:
 
 
 def _reopened(
-    folder: str, digest: str, backend: str, threads: int, risk: float | None, join: bool
+    folder: str,
+    digest: str,
+    backend: str,
+    threads: int,
+    risk: float | None,
+    join: bool,
+    site: SiteCalibration | None,
 ) -> EdgeRecognizer:
     bundle = load_bundle(folder)
     if bundle.digest != digest:
         raise BundleError(f"{folder} is another bundle than the recognizer was made with")
-    return EdgeRecognizer(bundle, backend=backend, threads=threads, risk=risk, join=join)
+    return EdgeRecognizer(bundle, backend=backend, threads=threads, risk=risk, join=join, site=site)

@@ -38,6 +38,7 @@ from edge_ser.export.scoring.people_draws import draw_people
 from edge_ser.export.scoring.risk import risk_curve
 from edge_ser.export.scoring.temperature import (
     FEWEST_OF_A_LABEL,
+    LogitCalibration,
     Logits,
     confidence_for_coverage,
     fit_calibration,
@@ -193,7 +194,12 @@ def refined(
     """
     bias = np.asarray(old.bias or [0.0] * logits.shape[1]) if with_bias else 0.0
     fitted = fit_calibration(logits / old.temperature + bias, true, people, with_bias=with_bias)
-    moved = bias / fitted.temperature + np.asarray(fitted.bias or 0.0)
+    return composed(old if with_bias else SubsetCalibration(temperature=old.temperature), fitted)
+
+
+def composed(old: SubsetCalibration, fitted: LogitCalibration) -> SubsetCalibration:
+    """The calibration of the fusion's logits that is the old one, and after it the fitted one."""
+    moved = np.asarray(old.bias or 0.0) / fitted.temperature + np.asarray(fitted.bias or 0.0)
     temperature = np.clip(
         old.temperature * fitted.temperature, LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE
     )

@@ -10,10 +10,12 @@ from rich.table import Table
 
 from edge_ser.cli.options import AcceptLeak, AsJson, SpeechGate
 from edge_ser.cli.progress import step_progress
+from edge_ser.errors import ConfigError
 from edge_ser.shown.terminal import Terminal
 
 if TYPE_CHECKING:
     from edge_ser.calibration.fitting.result import CalibrationReport
+    from edge_ser.calibration.site.calibrate_site import Site
 
 
 def calibrate(
@@ -45,6 +47,23 @@ def calibrate(
     diagrams: Annotated[
         bool, typer.Option("--diagrams/--no-diagrams", help="Draw reliability diagrams.")
     ] = True,
+    site: Annotated[
+        Path | None,
+        typer.Option(
+            help="Calibrate a place, not the bundle: write this small file from about 20 labelled "
+            "clips of it, or from recordings (--unlabelled)."
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        bool,
+        typer.Option(
+            "--unlabelled", help="DATA are recordings of the place, about 5 minutes of speech."
+        ),
+    ] = False,
+    neutral_share: Annotated[
+        float | None,
+        typer.Option(help="Share of what is said there without emotion, for --unlabelled."),
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Folder that lets an interrupted run go on.")
     ] = None,
@@ -55,11 +74,45 @@ def calibrate(
     DATA is a manifest (CSV or JSONL), a folder with a folder of clips for each label, or a known
     data set. Figures after the fit are cross-fitted: on people whom the fit did not see.
 
+    With --site the bundle stays as it is, and a small file is written that `recognize` and `live`
+    take as --site.
+
     A complete command: edge-ser calibrate my-bundle --data my-clips --risk 0.2
+
+    At a site: edge-ser calibrate my-bundle --data recordings --site site.json --unlabelled
+    --neutral-share 0.8
     """
     from edge_ser.bundles.loading import load_bundle
     from edge_ser.calibration.fitting.new_version import CalibrationRequest, calibrate_bundle
 
+    console = Terminal(stderr=True)
+    if site is not None:
+        from edge_ser.calibration.site.calibrate_site import calibrate_site
+
+        if output is not None or in_place or risk is not None or abstain_share is not None:
+            raise ConfigError(
+                "--site writes a file beside the bundle and keeps its thresholds: leave out "
+                "--output, --in-place, --risk and --abstain-share"
+            )
+        with step_progress(console) as tell:
+            found = calibrate_site(
+                load_bundle(bundle),
+                data,
+                unlabelled=unlabelled,
+                neutral_share=neutral_share,
+                accept_leak=accept_leak,
+                speech_gate=speech_gate,
+                progress=tell,
+            )
+        found.calibration.save(site)
+        if as_json:
+            typer.echo(found.calibration.model_dump_json(indent=1))
+        else:
+            _show_site(Terminal(), found)
+        console.print(f"{site}: from {found.calibration.basis}")
+        return
+    if unlabelled or neutral_share is not None:
+        raise ConfigError("--unlabelled and --neutral-share calibrate a place: give --site FILE")
     request = CalibrationRequest(
         data=data,
         output=output,
@@ -73,7 +126,6 @@ def calibrate(
         diagrams=diagrams,
         resume=resume,
     )
-    console = Terminal(stderr=True)
     with step_progress(console) as tell:
         written, report = calibrate_bundle(load_bundle(bundle), request, tell)
     if as_json:
@@ -81,6 +133,19 @@ def calibrate(
     else:
         _show(Terminal(), report)
     console.print(f"{written.folder}: {report.bundle} {report.new_version}")
+
+
+def _show_site(console: Terminal, found: Site) -> None:
+    table = Table(title="mean probability of each label at the site, before and after")
+    for heading in ("modalities", "clips", "label", "before", "after"):
+        table.add_column(heading)
+    for fit in found.fits:
+        for label, before in fit.before.items():
+            row = (fit.subset, str(fit.clips), label, f"{before:.2f}", f"{fit.after[label]:.2f}")
+            table.add_row(*row)
+    console.print(table)
+    for subset, clips in found.kept.items():
+        console.print(f"{subset}: calibration kept: only {clips} clips")
 
 
 def _show(console: Terminal, report: CalibrationReport) -> None:

@@ -44,6 +44,10 @@ Risk: TypeAlias = Annotated[
         "be (default: the bundle's own thresholds).",
     ),
 ]
+SiteFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Calibration of this place, written by `edge-ser calibrate --site`."),
+]
 ChannelName: TypeAlias = Annotated[
     str,
     typer.Option(

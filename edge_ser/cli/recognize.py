@@ -23,6 +23,7 @@ from edge_ser.cli.options import (
     ChannelName,
     PersonProfile,
     Risk,
+    SiteFile,
     SpeechGate,
 )
 from edge_ser.cli.progress import Tell, step_progress
@@ -55,6 +56,7 @@ def recognize(
     channel: ChannelName = "mix",
     audio_track: AudioTrackNumber = None,
     risk: Risk = None,
+    site: SiteFile = None,
     bundle: BundleFolder = None,
     backend: BackendName = "onnxruntime",
 ) -> None:
@@ -83,7 +85,7 @@ def recognize(
         raise ConfigError("--channel each is for one clip, without --plot")
     heard = "mix" if each else checked_channel(channel)
     person = None if profile is None else Profile.load(profile)
-    with EdgeRecognizer(bundle, backend=backend, risk=risk) as recognizer:
+    with EdgeRecognizer(bundle, backend=backend, risk=risk, site=site) as recognizer:
         if not alone:
             from edge_ser.pipeline.batch import recognize_files
 

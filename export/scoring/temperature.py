@@ -57,6 +57,9 @@ def fit_calibration(
     *,
     evidence: float = 1.0,
     with_bias: bool = True,
+    temperature_scale: float = TEMPERATURE_SCALE,
+    bias_scale: float = BIAS_SCALE,
+    fewest_of_a_label: int = FEWEST_OF_A_LABEL,
 ) -> LogitCalibration:
     """The likeliest temperature and biases, as far as so many people prove them.
 
@@ -69,7 +72,10 @@ def fit_calibration(
         people: [n]; who each clip is of.
         evidence: what each clip counts, above 0: less than 1 for people who are not quite held out,
             for instance because they chose the model.
-        with_bias: whether to fit biases, where every label has `FEWEST_OF_A_LABEL` clips.
+        with_bias: whether to fit biases, where every label has `fewest_of_a_label` clips.
+        temperature_scale: see `TEMPERATURE_SCALE`.
+        bias_scale: see `BIAS_SCALE`.
+        fewest_of_a_label: see `FEWEST_OF_A_LABEL`.
 
     Raises:
         ConfigError: if there are fewer than 20 items, or the lengths do not fit.
@@ -81,8 +87,9 @@ def fit_calibration(
     _, who, clips = np.unique(np.asarray(people), return_inverse=True, return_counts=True)
     weights = np.asarray(evidence / (1 + (clips[who] - 1) * LIKENESS), np.float64)
     count = logits.shape[1]
-    biased = with_bias and np.bincount(true, minlength=count).min() >= FEWEST_OF_A_LABEL
-    posterior = _Posterior(logits, true, weights, biased=bool(biased))
+    biased = with_bias and np.bincount(true, minlength=count).min() >= fewest_of_a_label
+    scales = np.array([temperature_scale, *[bias_scale] * count])
+    posterior = _Posterior(logits, true, weights, scales, biased=bool(biased))
     # A Cauchy prior may leave two hills: one near its middle, one where the data are likeliest.
     starts = (np.zeros(1 + count), posterior.climb(np.zeros(1 + count), flat=True))
     best = min((posterior.climb(start) for start in starts), key=posterior.loss)
@@ -94,13 +101,19 @@ class _Posterior:
     """Minus the logarithm of the posterior of (log temperature, biases) and its way down."""
 
     def __init__(
-        self, logits: Logits, true: Labels, weights: npt.NDArray[np.float64], *, biased: bool
+        self,
+        logits: Logits,
+        true: Labels,
+        weights: npt.NDArray[np.float64],
+        scales: npt.NDArray[np.float64],
+        *,
+        biased: bool,
     ) -> None:
         count = logits.shape[1]
         self._logits = logits
         self._wanted = np.eye(count)[true]
         self._weights = weights
-        self._scales = np.array([TEMPERATURE_SCALE, *[BIAS_SCALE] * count])
+        self._scales = scales
         self._free = np.arange(1 + (count if biased else 0))
 
     def loss(self, at: npt.NDArray[np.float64], *, flat: bool = False) -> float:

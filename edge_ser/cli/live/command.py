@@ -18,6 +18,7 @@ from edge_ser.cli.options import (
     BundleFolder,
     OneChannel,
     Risk,
+    SiteFile,
     SpeechGate,
 )
 from edge_ser.errors import ConfigError
@@ -70,6 +71,7 @@ def live(
     smoothing: Annotated[str, typer.Option(help="off, light or strong.")] = "light",
     speech_gate: SpeechGate = True,
     risk: Risk = None,
+    site: SiteFile = None,
     enroll: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="Learn a person's voice from so much speech."),
@@ -147,7 +149,9 @@ def live(
         notes.print(line, style="yellow", soft_wrap=True)
 
     with ExitStack() as stack:
-        recognizer = stack.enter_context(EdgeRecognizer(bundle, backend=backend, risk=risk))
+        recognizer = stack.enter_context(
+            EdgeRecognizer(bundle, backend=backend, risk=risk, site=site)
+        )
         publisher = None
         if broker is not None:
             publisher = MqttPublisher(broker, recognizer.bundle.reference, tell)

@@ -1,0 +1,1 @@
+"""Calibration at a site, from a few recordings of it."""
