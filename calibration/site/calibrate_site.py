@@ -13,6 +13,7 @@ from edge_ser.bundles.schema import SubsetCalibration
 from edge_ser.bundles.site import SiteCalibration
 from edge_ser.calibration.fitting.calibrate import composed
 from edge_ser.calibration.site.fitting import FEWEST_CLIPS, fit_labelled, fit_neutral_share
+from edge_ser.constants import MODALITIES
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.items import Item
 from edge_ser.export.data.spans import cut_to_windows
@@ -174,14 +175,13 @@ def _recordings(bundle: Bundle, path: Path, *, speech_gate: bool) -> EvaluationD
         name=path.name,
         pairing="paired",
         protocol="unlabelled recordings of the site",
-        clips={m: len(items) for m in ("audio", "text", "video")},
+        clips={m: len(items) for m in MODALITIES},
         people={},
         left_out=tuple(f"{p.name}: {p.reason}" for p in problems),
         leak_warning="",
         seed=0,
     )
-    every = ("audio", "text", "video")
-    protocols = dict.fromkeys(every, description.protocol)
+    protocols = dict.fromkeys(MODALITIES, description.protocol)
     return EvaluationData(
-        description, labels, items, (every,) * len(items), protocols, 0, True, speech_gate
+        description, labels, items, (MODALITIES,) * len(items), protocols, 0, True, speech_gate
     )
