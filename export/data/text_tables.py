@@ -1,10 +1,11 @@
-"""Labelled sentences: GoEmotions-style TSV and MELD's CSV."""
+"""Labelled sentences: GoEmotions' and XED's TSV, and MELD's CSV."""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,10 @@ from edge_ser.errors import ConfigError
 from edge_ser.export.data.items import DataSet, Item, Problem, standard_label, unique_names
 
 GOEMOTIONS_LICENCE: Final = "CC BY 4.0"
+XED_LICENCE: Final = "CC BY 4.0"
 MELD_LICENCE: Final = "GPL-3.0"
+_MASKED: Final = re.compile(r"\[(?:PERSON|LOCATION)\]")
+_BEFORE_MARK: Final = re.compile(r"\s+([.,!?;:]+)")
 _MELD_TIME: Final = re.compile(r"(\d+):(\d\d):(\d\d)[,.](\d{1,3})")
 
 
@@ -38,6 +42,22 @@ def read_goemotions(table: Path, label_file: Path, *, split: str | None = None) 
             continue
         items.append(Item(fields[2], "text", labels, text=fields[0], split=split))
     return _data_set("GoEmotions", table, items, names, GOEMOTIONS_LICENCE, problems)
+
+
+def read_xed(folder: Path, language: str = "en") -> DataSet:
+    """Read XED's film subtitles, ``LANGUAGE.tsv`` in the form of GoEmotions.
+
+    Names are masked as GoEmotions masks them, and marks stand where people write them: the
+    published texts are cut into tokens.
+
+    Raises:
+        ConfigError: if a file cannot be read or holds no usable row.
+    """
+    table = folder / f"{language}.tsv"
+    read = read_goemotions(table, folder / "labels.txt")
+    items = [replace(item, text=_subtitle(item.text or "")) for item in read.items]
+    kept = [item for item in items if any(map(str.isalnum, item.text or ""))]
+    return _data_set("XED", table, kept, read.labels, XED_LICENCE, [*read.problems])
 
 
 def read_meld(table: Path, *, split: str | None = None) -> DataSet:
@@ -93,6 +113,12 @@ def _index(field: str, count: int) -> int:
 def _mend(text: str) -> str:
     # The published table holds Windows-1252 control codes where apostrophes and dashes were.
     return text.translate({0x91: "‘", 0x92: "’", 0x93: "“", 0x94: "”", 0x96: "–", 0x97: "—"})  # noqa: RUF001
+
+
+def _subtitle(text: str) -> str:
+    text = _MASKED.sub("[NAME]", text.strip().lstrip("-*# ").strip())
+    text = _BEFORE_MARK.sub(r"\1", text)
+    return text.replace(" - ", "-")
 
 
 def _seconds(time: str | None) -> float | None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from edge_ser.constants import EMOTIONS
 from edge_ser.errors import ConfigError
 from edge_ser.export.data.items import Item
+from recipes.text_encoder.spoken import SpokenTexts
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,14 @@ def labelled_texts(items: Sequence[Item]) -> LabelledTexts:
     if not items:
         raise ConfigError("there are no labelled texts to train on")
     return LabelledTexts(tuple(str(item.text) for item in items), targets)
+
+
+def joined(several: Sequence[LabelledTexts]) -> LabelledTexts:
+    """Texts of several corpora, one after the other."""
+    return LabelledTexts(
+        tuple(text for data in several for text in data.texts),
+        np.concatenate([data.targets for data in several]),
+    )
 
 
 def drop_texts(data: LabelledTexts, unwanted: LabelledTexts) -> LabelledTexts:
@@ -110,6 +119,7 @@ class TextBatches:
         word_dropout: probability that a token (not the first or last) is hidden behind
             `unknown_id`.
         unknown_id: token id that stands for a hidden word.
+        spoken: writes some texts anew in every epoch, as a speech recogniser would.
         seed: of order and dropout.
     """
 
@@ -123,12 +133,16 @@ class TextBatches:
         shuffle: bool = False,
         word_dropout: float = 0.0,
         unknown_id: int = 0,
+        spoken: SpokenTexts | None = None,
         seed: int = 0,
     ) -> None:
         if batch_size < 1 or maximum_tokens < 3:
             raise ConfigError("a batch holds at least 1 text and a text at least 3 tokens")
-        encoded = tokenizer.encode_batch(list(data.texts))
-        self._ids = [_cut(item.ids, maximum_tokens) for item in encoded]
+        self._tokenizer = tokenizer
+        self._maximum_tokens = maximum_tokens
+        self._texts = data.texts
+        self._spoken = spoken
+        self._ids = self._encoded(data.texts)
         self._targets = torch.from_numpy(data.targets)
         self._batch_size = batch_size
         self._shuffle = shuffle
@@ -178,7 +192,7 @@ class TextBatches:
         self._position = self._reached = int(state["position"])
 
     def _collate(self, items: npt.NDArray[np.int64], epoch: int, number: int) -> TextBatch:
-        rows = [self._ids[int(i)] for i in items]
+        rows = self._rows(items, epoch, number)
         length = max(len(row) for row in rows)
         ids = np.zeros((len(rows), length), np.int64)
         mask = np.zeros((len(rows), length), np.int64)
@@ -193,6 +207,18 @@ class TextBatches:
             inner[np.arange(len(rows)), mask.sum(axis=1) - 1] = 0
             ids = np.where(hide & (inner == 1), self._unknown_id, ids)
         return TextBatch(torch.from_numpy(ids), torch.from_numpy(mask), self._targets[items])
+
+    def _rows(
+        self, items: npt.NDArray[np.int64], epoch: int, number: int
+    ) -> Sequence[Sequence[int]]:
+        if self._spoken is None:
+            return [self._ids[int(i)] for i in items]
+        generator = np.random.default_rng([self._seed, epoch, number, 1])
+        return self._encoded([self._spoken.write(self._texts[int(i)], generator) for i in items])
+
+    def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
+        encoded = self._tokenizer.encode_batch(list(texts))
+        return [_cut(item.ids, self._maximum_tokens) for item in encoded]
 
 
 def _cut(ids: Sequence[int], maximum: int) -> list[int]:

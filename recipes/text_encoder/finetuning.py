@@ -1,6 +1,6 @@
 """Fine-tune the text encoder on emotions.
 
-    python -m recipes.text_encoder.finetuning DATA/goemotions_ekman runs/text
+    python -m recipes.text_encoder.finetuning DATA/goemotions_ekman runs/text --xed DATA/text_xed
 
 Everything is chosen on a part of the training texts that is held out (epoch, thresholds); the
 test part is read once, after training. A run that was stopped goes on when it is started again.
@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,18 +21,18 @@ import numpy as np
 import torch
 import typer
 
-from edge_ser.export.data.text_tables import read_goemotions
 from edge_ser.export.encoders.text import DEFAULT_TEXT_SOURCE, load_text_encoder, load_tokenizer
 from edge_ser.export.scoring.metrics import multi_label_f1
 from edge_ser.export.training import resumable
 from edge_ser.export.training.resumable import Loop, claim
 from edge_ser.files import write_atomically
 from recipes.command_line import run
+from recipes.text_encoder.corpora import SMALL_TALK, read_text_corpora
 from recipes.text_encoder.data import (
     LabelledTexts,
     TextBatches,
     drop_texts,
-    labelled_texts,
+    joined,
     split_held_out,
 )
 from recipes.text_encoder.metrics import (
@@ -46,6 +46,7 @@ from recipes.text_encoder.model import (
     TextOptimisation,
     load_text_emotion_model,
 )
+from recipes.text_encoder.spoken import SpokenOptions, SpokenTexts, recognised
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class TextFinetuning:
         batch_size: texts a step and process.
         maximum_tokens: longer training texts are cut.
         word_dropout: share of the words hidden while training.
+        spoken: how often, and how wrongly, texts are written as a speech recogniser would.
         dropout: on the pooled embedding.
         held_out_share: of the training texts, for every choice.
         validations_per_epoch: how often the held-out part is scored.
@@ -74,6 +76,7 @@ class TextFinetuning:
     batch_size: int = 32
     maximum_tokens: int = 64
     word_dropout: float = 0.08
+    spoken: SpokenOptions = field(default_factory=SpokenOptions)
     dropout: float = 0.2
     held_out_share: float = 0.08
     validations_per_epoch: int = 2
@@ -84,7 +87,7 @@ class TextFinetuning:
 
 
 def finetune_text(
-    train: LabelledTexts,
+    train: Sequence[LabelledTexts],
     output: Path,
     config: TextFinetuning,
     *,
@@ -93,7 +96,7 @@ def finetune_text(
     """Train, resuming from `output` if a run stands there, and save the best state.
 
     Args:
-        train: texts; a part is held out of them for every choice.
+        train: texts of each corpus; a part of each is held out for every choice.
         output: folder for checkpoints, logs (CSV and TensorBoard) and ``model/``.
         config: of the run.
         extra_callbacks: run beside the run's own, for instance a progress display.
@@ -108,7 +111,10 @@ def finetune_text(
     lightning.seed_everything(config.seed, verbose=False)
     encoder = load_text_encoder(config.source)
     tokenizer = load_tokenizer(encoder.tokenizer_file)
-    fit_part, held_out = split_held_out(train, config.held_out_share, config.seed)
+    parts = [split_held_out(own, config.held_out_share, config.seed) for own in train]
+    held_out = joined([held for _, held in parts])
+    # A text that is held out of one corpus may stand in another.
+    fit_part = joined([parts[0][0], *(drop_texts(own, held_out) for own, _ in parts[1:])])
     unknown = tokenizer.token_to_id("[UNK]")
     loader = TextBatches(
         fit_part,
@@ -118,6 +124,7 @@ def finetune_text(
         shuffle=True,
         word_dropout=config.word_dropout if unknown is not None else 0.0,
         unknown_id=unknown or 0,
+        spoken=SpokenTexts(fit_part.texts, config.spoken) if config.spoken.share else None,
         seed=config.seed,
     )
     validation = TextBatches(held_out, tokenizer, batch_size=128)
@@ -196,9 +203,35 @@ def score_texts(model: TextEmotionModel, test: LabelledTexts) -> dict[str, Any]:
     }
 
 
+def score_corpora(model: TextEmotionModel, tests: Mapping[str, LabelledTexts]) -> dict[str, Any]:
+    """Scores of each test part, as written and as a speech recogniser would write it.
+
+    Of neutral small talk the share counts that is given an emotion.
+
+    Args:
+        model: with thresholds.
+        tests: texts by corpus.
+    """
+    found: dict[str, Any] = {}
+    for name, test in tests.items():
+        spoken = replace(test, texts=tuple(recognised(text) for text in test.texts))
+        for form, data in ((name, test), (f"{name}, as recognised", spoken)):
+            if name == SMALL_TALK:
+                likeliest = predict_texts(model, data).argmax(axis=1)
+                named = float((likeliest != model.labels.index("neutral")).mean())
+                found[form] = {"texts": len(data), "given an emotion": named}
+            else:
+                found[form] = score_texts(model, data)
+    return found
+
+
 def command(
     data: Annotated[Path, typer.Argument(help="Folder with train.tsv, dev.tsv and labels.txt.")],
     output: Annotated[Path, typer.Argument(help="Folder of the run; an old run goes on.")],
+    xed: Annotated[Path | None, typer.Option(help="XED: en.tsv and labels.txt.")] = None,
+    meld: Annotated[
+        Path | None, typer.Option(help="MELD's tables, of which the neutral lines train.")
+    ] = None,
     source: Annotated[str, typer.Option(help="Encoder to start from.")] = DEFAULT_TEXT_SOURCE,
     epochs: Annotated[int, typer.Option(min=1, help="At most.")] = TextFinetuning.epochs,
     seed: Annotated[int, typer.Option(help="Of everything.")] = TextFinetuning.seed,
@@ -207,24 +240,22 @@ def command(
         bool, typer.Option("--score-only", help="Score OUTPUT/model, train nothing.")
     ] = False,
 ) -> None:
-    """Fine-tune the text encoder on train.tsv, and score dev.tsv once at the end.
+    """Fine-tune the text encoder on train.tsv and what else is given, and score what tests once.
 
     A complete command: python -m recipes.text_encoder.finetuning data/goemotions_ekman runs/text
+    --xed data/text_xed --meld data/meld
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(threads)
-    label_file = data / "labels.txt"
-    test = labelled_texts(read_goemotions(data / "dev.tsv", label_file).items)
+    corpora = read_text_corpora(data, xed, meld)
     if score_only:
         model = load_text_emotion_model(output / "model")
     else:
-        everything = read_goemotions(data / "train.tsv", label_file)
-        _log.info(everything.report())
-        training = drop_texts(labelled_texts(everything.items), test)
-        _log.info("%d training texts do not occur in the test part", len(training))
+        for name, own in corpora.train.items():
+            _log.info("%s: %d training texts that no test part holds", name, len(own))
         config = TextFinetuning(source=source, epochs=epochs, seed=seed)
-        model = finetune_text(training, output, config)
-    report = json.dumps(score_texts(model, test), indent=2)
+        model = finetune_text(list(corpora.train.values()), output, config)
+    report = json.dumps(score_corpora(model, corpora.test), indent=2)
     write_atomically(output / "scores.json", (report + "\n").encode())
     _log.info(report)
 

@@ -107,11 +107,11 @@ def weights(model: torch.nn.Module) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TextEmotionModel]:
     output = tmp_path_factory.mktemp("run") / "whole"
-    return output, finetune_text(texts(400), output, config(source))
+    return output, finetune_text([texts(400)], output, config(source))
 
 
 def test_it_learns_what_words_mean(source: Path, tmp_path: Path) -> None:
-    model = finetune_text(texts(700), tmp_path / "run", config(source, epochs=8, patience=8))
+    model = finetune_text([texts(700)], tmp_path / "run", config(source, epochs=8, patience=8))
     scores = score_texts(model, texts(300, seed=9))
     assert scores["macro_f1"] > 0.9
     assert scores["macro_f1_interval"][0] > scores["chance_macro_f1"] + 0.3
@@ -134,9 +134,9 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_does_not(
     whole: tuple[Path, TextEmotionModel], source: Path, tmp_path: Path
 ) -> None:
     torch.rand(17)  # what ran before must not matter
-    same = finetune_text(texts(400), tmp_path / "same", config(source))
+    same = finetune_text([texts(400)], tmp_path / "same", config(source))
     assert torch.equal(weights(same), weights(whole[1]))
-    other = finetune_text(texts(400), tmp_path / "other", config(source, seed=12))
+    other = finetune_text([texts(400)], tmp_path / "other", config(source, seed=12))
     assert not torch.equal(weights(other), weights(whole[1]))
 
 
@@ -146,9 +146,9 @@ def test_a_killed_run_goes_on_to_the_very_same_weights(
 ) -> None:
     output = tmp_path / "run"
     with pytest.raises(KilledError):
-        finetune_text(texts(400), output, config(source), extra_callbacks=[KillAt(step)])
+        finetune_text([texts(400)], output, config(source), extra_callbacks=[KillAt(step)])
     assert (output / "checkpoints" / "last.ckpt").is_file()
-    resumed = finetune_text(texts(400), output, config(source))
+    resumed = finetune_text([texts(400)], output, config(source))
     assert torch.equal(weights(resumed), weights(whole[1]))
 
 
@@ -156,7 +156,7 @@ def test_another_configuration_does_not_go_on_with_a_run(
     whole: tuple[Path, TextEmotionModel], source: Path
 ) -> None:
     with pytest.raises(ConfigError, match="another configuration"):
-        finetune_text(texts(400), whole[0], config(source, batch_size=8))
+        finetune_text([texts(400)], whole[0], config(source, batch_size=8))
 
 
 def test_predictions_keep_the_order_of_the_texts(whole: tuple[Path, TextEmotionModel]) -> None:
@@ -203,12 +203,23 @@ def test_the_command_trains_scores_and_scores_again(source: Path, tmp_path: Path
             for n, (text, target) in enumerate(zip(made.texts, made.targets, strict=True))
         ]
         (data / f"{split}.tsv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "meld").mkdir()
+    for part in ("train", "dev"):
+        (tmp_path / "meld" / f"{part}_sent_emo.csv").write_text(
+            "Utterance,Speaker,Emotion,Dialogue_ID,Utterance_ID\n"
+            + "\n".join(f"{part} {w} table,A,neutral,0,{i}" for i, w in enumerate(FILLERS))
+        )
     arguments = [str(data), str(tmp_path / "run"), "--source", str(source), "--epochs", "1"]
+    arguments += ["--meld", str(tmp_path / "meld")]
     run(command, arguments)
-    first = json.loads((tmp_path / "run" / "scores.json").read_text())
+    every = json.loads((tmp_path / "run" / "scores.json").read_text())
+    names = ("GoEmotions", "MELD, neutral")
+    assert set(every) == {*names, *(f"{name}, as recognised" for name in names)}
+    assert 0 <= every["MELD, neutral"]["given an emotion"] <= 1
+    first = every["GoEmotions"]
     assert first["texts"] == 40
     assert set(first["f1"]) == set(EMOTIONS)
     run(command, [*arguments, "--score-only"])
-    again = json.loads((tmp_path / "run" / "scores.json").read_text())
+    again = json.loads((tmp_path / "run" / "scores.json").read_text())["GoEmotions"]
     assert again["macro_f1"] == pytest.approx(first["macro_f1"])
     assert again["thresholds"] == pytest.approx(first["thresholds"])
