@@ -6,7 +6,6 @@ are taken: what friends say when nothing happens must stay neutral.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,8 +24,8 @@ _XED_TEST_SEED: Final = 0
 class TextCorpora:
     """Texts by corpus; none of a test part trains, in whatever corpus it stands."""
 
-    train: Mapping[str, LabelledTexts]
-    test: Mapping[str, LabelledTexts]
+    train: dict[str, LabelledTexts]
+    test: dict[str, LabelledTexts]
 
 
 def read_text_corpora(
@@ -43,17 +42,26 @@ def read_text_corpora(
         ConfigError: if a file is missing or holds nothing usable.
     """
     labels = goemotions / "labels.txt"
-    train = {GOEMOTIONS: labelled_texts(read_goemotions(goemotions / "train.tsv", labels).items)}
-    test = {GOEMOTIONS: labelled_texts(read_goemotions(goemotions / "dev.tsv", labels).items)}
+    train = labelled_texts(read_goemotions(goemotions / "train.tsv", labels).items)
+    test = labelled_texts(read_goemotions(goemotions / "dev.tsv", labels).items)
+    parts = {GOEMOTIONS: (train, test)}
     if xed is not None:
         everything = labelled_texts(read_xed(xed).items)
-        train[XED], test[XED] = split_held_out(everything, _XED_TEST_SHARE, _XED_TEST_SEED)
+        parts[XED] = split_held_out(everything, _XED_TEST_SHARE, _XED_TEST_SEED)
     if meld is not None:
-        train[SMALL_TALK] = _neutral(meld / "train_sent_emo.csv")
-        test[SMALL_TALK] = _neutral(meld / "dev_sent_emo.csv")
-    for tested in test.values():
-        train = {name: drop_texts(data, tested) for name, data in train.items()}
-    return TextCorpora(train, test)
+        tables = (meld / f"{part}_sent_emo.csv" for part in ("train", "dev"))
+        train, test = (_neutral(table) for table in tables)
+        parts[SMALL_TALK] = train, test
+    found = TextCorpora({}, {})
+    for name, (train, test) in parts.items():
+        # GoEmotions' training part stays what it is without the others: what the fine-tuning holds
+        # out of it, which trains the fusion, must not depend on them.
+        for other in found.train.values():
+            test = drop_texts(test, other)
+        for other in (test, *found.test.values()):
+            train = drop_texts(train, other)
+        found.train[name], found.test[name] = train, test
+    return found
 
 
 def _neutral(table: Path) -> LabelledTexts:

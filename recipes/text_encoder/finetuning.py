@@ -112,9 +112,10 @@ def finetune_text(
     encoder = load_text_encoder(config.source)
     tokenizer = load_tokenizer(encoder.tokenizer_file)
     parts = [split_held_out(own, config.held_out_share, config.seed) for own in train]
-    held_out = joined([held for _, held in parts])
-    # A text that is held out of one corpus may stand in another.
-    fit_part = joined([parts[0][0], *(drop_texts(own, held_out) for own, _ in parts[1:])])
+    # A text of one corpus may stand in another: the first one keeps its parts as they are.
+    first, held_first = parts[0]
+    held_out = joined([held_first, *(drop_texts(held, first) for _, held in parts[1:])])
+    fit_part = joined([first, *(drop_texts(own, held_out) for own, _ in parts[1:])])
     unknown = tokenizer.token_to_id("[UNK]")
     loader = TextBatches(
         fit_part,

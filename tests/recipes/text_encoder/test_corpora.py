@@ -27,7 +27,9 @@ def data(tmp_path: Path) -> Path:
     (tmp_path / "meld" / "train_sent_emo.csv").write_text(
         f"{MELD}How are you?,A,neutral,0,0\nLate again,B,neutral,0,1\nGet out!,B,anger,0,2\n"
     )
-    (tmp_path / "meld" / "dev_sent_emo.csv").write_text(f"{MELD}So glad,A,neutral,0,0\n")
+    (tmp_path / "meld" / "dev_sent_emo.csv").write_text(
+        f"{MELD}So glad,A,neutral,0,0\nSee you,A,neutral,0,1\n"
+    )
     return tmp_path
 
 
@@ -45,8 +47,10 @@ def test_no_text_of_a_test_part_trains_in_any_corpus(data: Path) -> None:
     tested = {text.casefold() for own in found.test.values() for text in own.texts}
     trained = {text.casefold() for own in found.train.values() for text in own.texts}
     assert not tested & trained
-    # "So glad" is a test line of MELD, "late again" one of GoEmotions.
-    assert found.train[GOEMOTIONS].texts == ("Fine .", "Not you")
+    # "So glad" trains in GoEmotions already, "late again" tests there.
+    assert found.test[SMALL_TALK].texts == ("See you",)
+    alone = read_text_corpora(data / "go")
+    assert found.train[GOEMOTIONS].texts == alone.train[GOEMOTIONS].texts
     assert found.train[SMALL_TALK].texts == ("How are you?",)
     assert len(found.test[XED]) == 4
 
