@@ -75,7 +75,7 @@ def estimated_mix(logits: Logits, pseudo_clips: float) -> npt.NDArray[np.float64
 
     It holds where only the mix of labels differs. The probabilities of a corpus that was never seen
     lean towards some label, which looks the same: measured, and not used
-    (`recipes.speech_encoder.site`).
+    (`recipes.documents.site`).
 
     Args:
         logits: float64 [n, labels], of equally likely labels.

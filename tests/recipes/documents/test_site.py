@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recipes.command_line import run
-from recipes.speech_encoder.site import command, measure
+from recipes.documents.site import command, measure
 from recipes.speech_encoder.transfer import left_out_answers
 
 

@@ -1,6 +1,6 @@
 """What a few recordings of a site are worth: each corpus that was left out is treated as the site.
 
-    python -m recipes.speech_encoder.site runs/speech
+    python -m recipes.documents.site runs/speech
 
 Reads what the runs that left a corpus out answered for it (`recipes.speech_encoder.training`). Half
 of its people are heard at the site beforehand, the others test; clips are drawn so that as many as
@@ -191,7 +191,7 @@ def command(
 ) -> None:
     """Say what a few recordings of a site are worth.
 
-    A complete command: python -m recipes.speech_encoder.site runs/speech
+    A complete command: python -m recipes.documents.site runs/speech
     """
     corpora = only or list(ACTED)
     answers = {}
