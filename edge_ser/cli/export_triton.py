@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edge_ser.cli.options import BackendName, SpeechGate
-from edge_ser.triton.repository import DEFAULT_NAME
+from edge_ser.triton_repository.repository import DEFAULT_NAME
 
 
 def export_triton(
@@ -25,7 +25,7 @@ def export_triton(
 
     A complete command: edge-ser export-triton my-bundle models --instances 4
     """
-    from edge_ser.triton import repository as triton
+    from edge_ser.triton_repository import repository as triton
 
     written = triton.export_triton(
         bundle,

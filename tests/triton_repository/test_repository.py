@@ -23,7 +23,7 @@ from fixtures.triton_backend import backend_module
 
 from edge_ser import BundleError, ConfigError, EdgeRecognizer, clip_from_arrays, open_clip
 from edge_ser.cli.main import main
-from edge_ser.triton.repository import export_triton
+from edge_ser.triton_repository.repository import export_triton
 
 PYTRITON = importlib.util.find_spec("pytriton")
 
