@@ -116,7 +116,6 @@ async def send(client: ClientConnection, media: Media, index: int, moment: int) 
 async def good(address: str, media: Media, seconds: float, hop: float) -> list[float] | None:
     """A conversation as it should be: latencies in ms; None if it was disturbed."""
     latencies: list[float] = []
-    began: list[int] = []
 
     async def listen(client: ClientConnection) -> bool:
         while True:
@@ -124,15 +123,14 @@ async def good(address: str, media: Media, seconds: float, hop: float) -> list[f
             if message["type"] == "end":
                 return bool(latencies)
             # The last one comes when nothing more is sent: it waits for no sound.
-            if message["type"] == "decision" and began:
-                ended = began[0] + message["window"]["end"]
+            if message["type"] == "decision":
+                ended = message["live"]["capture_time"]
                 latencies.append(milliseconds(monotonic_samples() - ended))
 
     try:
         async with begun(address, hop) as client:
             listening = asyncio.ensure_future(listen(client))
             async for index, moment in media.chunks(seconds):
-                began[:] = began or [moment]
                 await send(client, media, index, moment)
             await client.send('{"type": "end"}')
             whole = await asyncio.wait_for(listening, 60)
@@ -220,16 +218,12 @@ async def library(
 ) -> list[float]:
     """The same conversation without a server: latencies in ms."""
     latencies: list[float] = []
-    began: list[int] = []
     with recognizer.stream(
         hop=hop,
         consent=True,
-        on_decision=lambda d: latencies.append(
-            milliseconds(monotonic_samples() - began[0] - d.window.end)
-        ),
+        on_decision=lambda d: latencies.append(milliseconds(monotonic_samples() - d.capture_time)),
     ) as stream:
         async for index, moment in media.chunks(seconds):
-            began[:] = began or [moment]
             stream.push_audio(media.sound[index % len(media.sound)], moment)
             if index % PICTURE_EVERY == 0:
                 stream.push_video(media.pictures[index % len(media.pictures)], moment + CHUNK)
