@@ -6,9 +6,10 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from edge_ser.bundles.loading import Bundle, load_bundle
+from edge_ser.bundles.trust import TrustedKeys, check_trusted
 from edge_ser.constants import SAMPLE_RATE
 from edge_ser.errors import BundleError, ConfigError, MediaError
 from edge_ser.media.channels import Channel
@@ -61,6 +62,7 @@ class EdgeRecognizer(ClosedOnExit):
         risk: float | None = None,
         join: bool | None = None,
         site: str | os.PathLike[str] | SiteCalibration | None = None,
+        trusted_keys: TrustedKeys | None = None,
     ) -> None:
         """Load a bundle and open its graphs.
 
@@ -78,16 +80,24 @@ class EdgeRecognizer(ClosedOnExit):
                 same. None joins on a GPU, where it pays.
             site: file of the calibration of the place where it is used, which `edge-ser calibrate
                 --site` wrote with this very bundle; the version that decisions name tells of it.
+            trusted_keys: public keys, as files or folders of them, of which one must have signed
+                the bundle; None asks for no more than this machine does (docs/signing.md).
 
         Raises:
-            BundleError: if the bundle is not what its manifest says.
+            BundleError: if the bundle is not what its manifest says, or not signed as it must be.
+            MissingExtraError: if keys are trusted, but what verifies signatures is not installed.
             EngineError: if the backend cannot run a graph of the bundle.
             ConfigError: if the backend's name is unknown, threads is no count, or the risk is none
                 or cannot be looked up, or the site's file cannot be used or is another bundle's.
         """
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise ConfigError(f"threads must be a whole number from 1 on, not {threads!r}")
-        self.bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+        if isinstance(bundle, Bundle):
+            check_trusted(bundle, trusted_keys)
+        else:
+            bundle = load_bundle(bundle, trusted_keys=trusted_keys)
+        self.bundle = bundle
+        self._trusted_keys = trusted_keys
         self._site: SiteCalibration | None = None
         if site is not None:
             from edge_ser.bundles.site import SiteCalibration, load_site
@@ -119,8 +129,15 @@ class EdgeRecognizer(ClosedOnExit):
         """
         _ = self.encoders
         bundle = self.bundle
-        options = (self._backend, self._threads, self._risk, self._join, self._site)
-        return _reopened, (str(bundle.folder), bundle.digest, *options)
+        options = {
+            "backend": self._backend,
+            "threads": self._threads,
+            "risk": self._risk,
+            "join": self._join,
+            "site": self._site,
+            "trusted_keys": self._trusted_keys,
+        }
+        return _reopened, (str(bundle.folder), bundle.digest, options)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -475,16 +492,8 @@ def _notes(clip: Clip, spoken: Transcript | None, end: int) -> tuple[str, ...]:
     return (*clip.notes(end), *(() if spoken is None else spoken.outside(end)))
 
 
-def _reopened(
-    folder: str,
-    digest: str,
-    backend: str,
-    threads: int,
-    risk: float | None,
-    join: bool,
-    site: SiteCalibration | None,
-) -> EdgeRecognizer:
-    bundle = load_bundle(folder)
+def _reopened(folder: str, digest: str, options: dict[str, Any]) -> EdgeRecognizer:
+    bundle = load_bundle(folder, trusted_keys=options["trusted_keys"])
     if bundle.digest != digest:
         raise BundleError(f"{folder} is another bundle than the recognizer was made with")
-    return EdgeRecognizer(bundle, backend=backend, threads=threads, risk=risk, join=join, site=site)
+    return EdgeRecognizer(bundle, **options)

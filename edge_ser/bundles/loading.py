@@ -28,6 +28,7 @@ from edge_ser.bundles.schema import (
     GraphEntry,
     GraphName,
 )
+from edge_ser.bundles.trust import TrustedKeys, check_trusted
 from edge_ser.errors import BundleError, ConfigError
 from edge_ser.files import address_advice, read_plain
 from edge_ser.result import BundleReference
@@ -209,16 +210,38 @@ def check_files(bundle: Bundle) -> list[FileCheck]:
     return [_read(bundle, entry)[0] for entry in bundle.manifest.files()]
 
 
-def load_bundle(folder: str | os.PathLike[str] | None = None) -> Bundle:
-    """Load a bundle and verify every file's hash.
+def load_bundle(
+    folder: str | os.PathLike[str] | None = None, *, trusted_keys: TrustedKeys | None = None
+) -> Bundle:
+    """Load a bundle and verify its signature, where keys are trusted, and every file's hash.
 
     Args:
         folder: the bundle's folder; None for the one that ships with the package.
+        trusted_keys: public keys, as files or folders of them, of which one must have signed the
+            bundle; None asks for no more than this machine does (see `edge_ser.bundles.trust`).
+
+    Raises:
+        BundleError: if anything of the bundle is not as its manifest says, or it is not signed by
+            a trusted key.
+        ConfigError: if a key cannot be read.
+        MissingExtraError: if keys are trusted, but what verifies signatures is not installed.
+    """
+    bundle = read_manifest(default_bundle_path() if folder is None else folder)
+    check_trusted(bundle, trusted_keys)
+    return _verified(bundle)
+
+
+def load_unsigned(folder: Path) -> Bundle:
+    """Load a bundle whoever made it, to sign it; it is verified otherwise.
 
     Raises:
         BundleError: if anything of the bundle is not as its manifest says.
     """
-    bundle = read_manifest(default_bundle_path() if folder is None else folder)
+    return _verified(read_manifest(folder))
+
+
+def _verified(bundle: Bundle) -> Bundle:
+    """A bundle whose files are as its manifest says, with their contents."""
     try:
         check_graphs(bundle.manifest)
     except BundleError as error:

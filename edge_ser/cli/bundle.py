@@ -1,4 +1,4 @@
-"""`edge-ser bundle show|verify`: what is in a bundle, and whether it is whole."""
+"""`edge-ser bundle show|verify|sign|new-key`: what is in a bundle, is it whole, and whose is it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge_ser.shown.terminal import Terminal
 if TYPE_CHECKING:
     from edge_ser.bundles.schema import Score
 
-app = typer.Typer(help="Look into a model bundle, or verify it.", no_args_is_help=True)
+app = typer.Typer(help="Look into a model bundle, verify or sign it.", no_args_is_help=True)
 
 PathArgument = Annotated[
     Path | None,
@@ -93,9 +93,16 @@ def _show_scores(scores: Sequence[Score], console: Terminal) -> None:
 
 
 @app.command(epilog="A complete command: edge-ser bundle verify")
-def verify(path: PathArgument = None) -> None:
-    """Check every file of a bundle against its manifest; exit code 2 if anything is wrong."""
+def verify(
+    path: PathArgument = None,
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(help="Public key, or folder of them, of which one must have signed."),
+    ] = None,
+) -> None:
+    """Check a bundle's files, and its signature where keys are trusted; exit code 2 if not good."""
     from edge_ser.bundles.loading import check_files, read_manifest
+    from edge_ser.bundles.trust import check_trusted
     from edge_ser.errors import BundleError
 
     bundle = read_manifest(_folder(path))
@@ -109,6 +116,34 @@ def verify(path: PathArgument = None) -> None:
         raise BundleError(
             f"bundle {bundle.folder} is damaged: {', '.join(bad)}; get it again from its source"
         )
+    signers = check_trusted(bundle, key)
     typer.echo(
         f"{bundle.manifest.name} {bundle.manifest.version}: {len(checks)} files, all as listed"
+        + "".join(f"; signed by {signer.path}" for signer in signers)
+    )
+
+
+@app.command(epilog="A complete command: edge-ser bundle sign my_bundle --key owner.key")
+def sign(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The bundle's folder.")],
+    key: Annotated[Path, typer.Option(help="Private key (edge-ser bundle new-key).")],
+) -> None:
+    """Sign all files of a bundle, in the format of OpenSSF's model signing."""
+    from edge_ser.bundles.signing import sign_bundle
+
+    public = sign_bundle(path, key)
+    typer.echo(f"{path} is signed; fingerprint of the public key: {public.fingerprint}")
+
+
+@app.command(epilog="A complete command: edge-ser bundle new-key owner.key")
+def new_key(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="File of the private key.")],
+) -> None:
+    """Make an Ed25519 key to sign bundles with, and the public key that devices trust beside it."""
+    from edge_ser.bundles.signing import make_key
+
+    public = make_key(path)
+    typer.echo(
+        f"private key, to be kept where bundles are signed and nowhere else: {path}\n"
+        f"public key, for the trusted_keys of devices: {public.path}"
     )
