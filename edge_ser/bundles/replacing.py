@@ -14,7 +14,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -74,6 +74,35 @@ def replaced_folder(target: Path) -> Iterator[Path]:
             # By now, what is called so is the old folder, or one that did not become whole.
             shutil.rmtree(fresh, ignore_errors=True)
             unlock(lock)
+
+
+def replace_link(link: Path, leads_to: Path) -> None:
+    """Let a link lead elsewhere, in one step; it is made if it is not there.
+
+    Args:
+        link: the link.
+        leads_to: as seen from the link's folder.
+
+    Raises:
+        ConfigError: if it cannot be made, or something else has its name.
+    """
+    fresh = link.with_name(f".{link.name}.next")
+    with writing(link):
+        fresh.unlink(missing_ok=True)  # of a process that was killed just here
+        fresh.symlink_to(leads_to)
+        fresh.replace(link)
+        sync_path(link.parent)
+
+
+def remove_others(folder: Path, kept: Collection[str | None]) -> None:
+    """Remove the folders in a folder whose names are not kept; those being written are left alone.
+
+    What cannot be removed stays.
+    """
+    with suppress(OSError):
+        for other in folder.iterdir():
+            if other.name not in kept and not other.name.startswith("."):
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def recover(target: Path) -> None:

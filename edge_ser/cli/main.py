@@ -25,6 +25,7 @@ from edge_ser.cli import (
     evaluate,
     export,
     export_triton,
+    fleet,
     profile,
     recognize,
     report,
@@ -64,6 +65,7 @@ app.command("compare")(compare.compare)
 app.command("calibrate")(calibrate.calibrate)
 app.command("report")(report.report)
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(fleet.app, name="fleet")
 app.add_typer(profile.app, name="profile")
 app.add_typer(engines.app, name="engines")
 app.add_typer(bench.app, name="bench")
