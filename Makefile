@@ -99,7 +99,7 @@ fuzz: $(TEST_ENV)/.installed
 # What reads strangers' files: mutated ones, then, where atheris has a wheel, a search for new code.
 PARSERS := manifest profile engine transcript srt vtt words media
 fuzz-parsers: $(TEST_ENV)/.installed $(TEST_ENV)/.built
-	$(BIN)/python -m tools.fuzz_parsers --runs $(FUZZ_RUNS)
+	$(BIN)/python -m tools.fuzz_parsers --runs $(FUZZ_RUNS) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))
 	@if $(BIN)/python -m pip install --quiet --only-binary :all: 'atheris>=3' 2>/dev/null; then \
 	  for parser in $(PARSERS); do \
 	    $(BIN)/python -m tools.fuzz_parsers --coverage $$parser --seconds $(FUZZ_SECONDS) || exit 1; done; \
