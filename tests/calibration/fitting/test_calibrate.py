@@ -191,7 +191,7 @@ def test_an_interrupted_write_leaves_the_old_bundle(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("edge_ser.export.bundles.derived.shutil.copyfile", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(ConfigError, match="No space left on device"):
         write_calibrated(source, source.folder, found, in_place=True)
     assert load_bundle(source.folder).manifest.version == "0.0.1"
