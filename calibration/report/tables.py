@@ -137,7 +137,8 @@ def _stages(report: Report) -> Table:
     ]
     head = [f"#{m.variant}, {m.threads} thread{'s' if m.threads > 1 else ''}" for m in warm]
     return table(
-        "Stages of a warm decision: median (95 %) in ms, and share of the whole.",
+        "Stages of a warm decision: median (95 %) in ms, and share of the whole; sound and "
+        "pictures run side by side.",
         "|".join(["stage", *head]),
         rows,
     )

@@ -75,12 +75,10 @@ def calibrate(
     data set. Figures after the fit are cross-fitted: on people whom the fit did not see.
 
     With --site the bundle stays as it is, and a small file is written that `recognize` and `live`
-    take as --site.
+    take as --site: edge-ser calibrate my-bundle --data recordings --site site.json --unlabelled
+    --neutral-share 0.8
 
     A complete command: edge-ser calibrate my-bundle --data my-clips --risk 0.2
-
-    At a site: edge-ser calibrate my-bundle --data recordings --site site.json --unlabelled
-    --neutral-share 0.8
     """
     from edge_ser.bundles.loading import load_bundle
     from edge_ser.calibration.fitting.new_version import CalibrationRequest, calibrate_bundle

@@ -87,7 +87,8 @@ def live(
     mqtt: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST", help="SEND decisions to a broker: HOST[:PORT], mqtts://USER@HOST/TOPIC."
+            metavar="HOST",
+            help="SEND decisions to a broker: HOST, HOST:PORT, mqtts://USER@HOST/TOPIC.",
         ),
     ] = None,
     consent: Annotated[

@@ -105,7 +105,7 @@ def test_nothing_has_no_distribution() -> None:
         distribution([[], []])
 
 
-def test_warm_decisions_of_all_candidates_are_counted_and_stages_add_up(
+def test_warm_decisions_of_all_candidates_are_counted_with_all_their_stages(
     candidate: Candidate, sparse_clip: LatencyClip
 ) -> None:
     two = Candidate("bundle", "onnxruntime", 2, candidate.bundle)
@@ -119,7 +119,9 @@ def test_warm_decisions_of_all_candidates_are_counted_and_stages_add_up(
         names = [s.stage for s in measured.stages]
         assert names.index("face_detection") < names.index("acoustic") < names.index("fusion")
         assert names[-1] == REST
-        assert sum(s.share for s in measured.stages) == pytest.approx(1, abs=0.01)
+        # Sound and pictures are looked at side by side.
+        assert all(0 <= s.share <= 1 for s in measured.stages)
+        assert sum(s.share for s in measured.stages) > 0.99
 
 
 def test_a_fresh_process_tells_times_and_memory(candidate: Candidate, demo_clip: Path) -> None:
