@@ -43,6 +43,12 @@ def test_what_fails_the_gate_cannot_win_and_the_reason_says_so() -> None:
     assert "int8 fails (audio)" in choice.reason
 
 
+def test_what_came_in_int8_is_not_held_against_a_float_that_never_shipped() -> None:
+    reports = [_report("fp32", 10, 100), _report("int8", 5, 30, 0.02)]
+    assert choose(reports, {"acoustic"}).precision == "int8"
+    assert choose(reports, {"text", "face"}).precision == "fp32"
+
+
 def test_without_a_reference_there_is_no_choice() -> None:
     with pytest.raises(ConfigError, match="reference"):
         choose([VariantReport(Variant("onnxruntime", "fp32"), not_run="no")])
