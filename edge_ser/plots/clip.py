@@ -80,7 +80,7 @@ def plot_clip(
         timeline: decisions along the clip, at least one.
         transcript: the words that were used, if any.
         target: the picture's file; its ending (.png, .svg or .pdf) chooses the format.
-        title: what stands on top; None for the clip's name.
+        title: what stands on top; None for the name of the clip without its folder.
 
     Raises:
         MissingExtraError: if matplotlib is not installed.
@@ -99,7 +99,7 @@ def plot_clip(
     with literal_text():
         figure = Figure(figsize=(11, 8.5), dpi=130, facecolor="white")
         FigureCanvasAgg(figure)
-        _draw(figure, traces, decision, timeline, transcript, title or clip.name)
+        _draw(figure, traces, decision, timeline, transcript, title or Path(clip.name).name)
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind)
     write_atomically(path, buffer.getvalue())
