@@ -113,7 +113,7 @@ def test_a_label_may_be_of_any_language(label: str) -> None:
     [
         (("calibration", "audio", "temperature"), 1e-320),
         (("calibration", "audio", "temperature"), 1e6),
-        (("calibration", "audio", "bias", 0), 400.0),
+        (("calibration", "text", "bias", 0), 400.0),
         (("frontend", "audio", "silence_dbfs"), -400.0),
         (("frontend", "audio", "minimum_seconds"), 20.0),
         (("frontend", "video", "frames_per_second"), 1e-9),
