@@ -1,5 +1,6 @@
 #include "pictures/face_crop.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>

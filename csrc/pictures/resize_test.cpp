@@ -1,5 +1,7 @@
 #include "pictures/resize.h"
 
+#include <algorithm>
+
 #include "doctest/doctest.h"
 
 using namespace edge_ser;

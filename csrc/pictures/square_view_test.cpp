@@ -1,5 +1,6 @@
 #include "pictures/square_view.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>

@@ -1,5 +1,7 @@
 #include "pictures/warp.h"
 
+#include <algorithm>
+
 #include "doctest/doctest.h"
 
 using namespace edge_ser;
