@@ -70,14 +70,18 @@ def _reordered(mark: str) -> bool:
     return any(_DECOMPOSED.normalize_str(pair) != pair for pair in pairs)
 
 
-def _table(kind: str, name: str, rows: Iterable[Sequence[int]]) -> str:
-    made = [",".join(map(str, row)) for row in rows]
-    body = ", ".join("{" + row + "}" if "," in row else row for row in made)
+def _table(kind: str, name: str, rows: Iterable[Sequence[int | Sequence[int]]]) -> str:
+    body = ", ".join(_written(row) if len(row) > 1 else str(row[0]) for row in rows)
     lines = "\n    ".join(textwrap.wrap(body, 96))
     return (
         f"namespace {{\nconstexpr {kind} {name}Rows[] = {{\n    {lines}}};\n}}\n"
         f"const std::span<const {kind}> {name} = {name}Rows;\n"
     )
+
+
+def _written(row: Sequence[int | Sequence[int]]) -> str:
+    cells = (str(cell) if isinstance(cell, int) else _written(cell) for cell in row)
+    return "{" + ",".join(cells) + "}"
 
 
 def generate() -> str:
@@ -122,7 +126,11 @@ def generate() -> str:
         (
             "Decomposition",
             "kDecompositions",
-            [(c, *(map(ord, t)), *[0] * (3 - len(t))) for c, t in plain.items() if len(t) > 1],
+            [
+                (c, (*map(ord, t), *[0] * (3 - len(t))))
+                for c, t in plain.items()
+                if len(t) > 1
+            ],
         ),
         (
             "LowercaseRun",

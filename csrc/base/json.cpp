@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <ranges>
 #include <system_error>
 
 #include "base/utf8.h"
@@ -30,7 +31,10 @@ class Parser {
   }
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   void skip_blanks() {
-    while (at_ < text_.size() && std::string_view(" \t\n\r").find(text_[at_]) != text_.npos) ++at_;
+    while (at_ < text_.size() &&
+           std::string_view(" \t\n\r").find(text_[at_]) != std::string_view::npos) {
+      ++at_;
+    }
   }
   bool take(char wanted) {
     skip_blanks();
@@ -123,7 +127,7 @@ class Parser {
       return 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
     }
     const std::size_t place = kNames.find(name);
-    if (at_ == text_.size() || place == kNames.npos) fail("an unknown escape");
+    if (at_ == text_.size() || place == std::string_view::npos) fail("an unknown escape");
     ++at_;
     return static_cast<unsigned char>(kMeanings[place]);
   }
@@ -215,8 +219,8 @@ const Json& Json::operator[](std::string_view name) const {
   static const Json missing;
   const Object* members = std::get_if<Object>(&value_);
   if (members == nullptr) return missing;
-  for (auto member = members->rbegin(); member != members->rend(); ++member) {
-    if (member->first == name) return member->second;
+  for (const auto& member : std::views::reverse(*members)) {
+    if (member.first == name) return member.second;
   }
   return missing;
 }

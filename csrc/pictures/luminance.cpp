@@ -11,8 +11,8 @@ double luminance(const Picture& picture) {
       for (int c = 0; c < 3; ++c) sums[c] += row[3 * x + c];
     }
   }
-  const auto looked = [](int size) { return static_cast<double>((size + kStep - 1) / kStep); };
-  const double count = looked(picture.width) * looked(picture.height);
+  const auto looked = [](int size) { return (size + kStep - 1) / kStep; };
+  const auto count = static_cast<double>(looked(picture.width)) * looked(picture.height);
   double result = 0;
   for (int c = 0; c < 3; ++c) {
     result += static_cast<double>(kLuminance[c]) * (static_cast<double>(sums[c]) / count);

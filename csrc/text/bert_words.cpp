@@ -26,8 +26,12 @@ void order_marks(std::vector<Letter>& letters) {
       continue;
     }
     const auto last = std::find_if(first, letters.end(), [](const Letter& l) { return !l.order; });
-    std::stable_sort(first, last,
-                     [](const Letter& a, const Letter& b) { return a.order < b.order; });
+    // By insertion: what is of one order keeps its places.
+    for (auto mark = first; mark != last; ++mark) {
+      const auto place = std::upper_bound(
+          first, mark, *mark, [](const Letter& a, const Letter& b) { return a.order < b.order; });
+      std::rotate(place, mark, std::next(mark));
+    }
     first = last;
   }
   std::erase_if(letters, [](const Letter& letter) { return letter.point == kBarrier; });

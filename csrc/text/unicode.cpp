@@ -42,7 +42,9 @@ void append_stripped(char32_t point, std::u32string& text) {
   constexpr char32_t kFirst = 0xAC00, kLast = 0xD7A3, kVowels = 21, kTails = 28;
   if (point < 0xC0) {
     text.push_back(point);
-  } else if (point >= kFirst && point <= kLast) {
+    return;
+  }
+  if (point >= kFirst && point <= kLast) {
     const char32_t index = point - kFirst;
     text.push_back(0x1100 + index / (kVowels * kTails));
     text.push_back(0x1161 + index / kTails % kVowels);

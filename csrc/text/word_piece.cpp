@@ -28,8 +28,9 @@ WordPiece::WordPiece(const TokenizerFile& file)
     const auto known = beginning_.find(content);
     added_.emplace_back(code_points(content), known == beginning_.end() ? id : known->second);
   }
-  std::stable_sort(added_.begin(), added_.end(),
-                   [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+  std::sort(added_.begin(), added_.end(), [](const auto& a, const auto& b) {
+    return a.first.size() != b.first.size() ? a.first.size() > b.first.size() : a < b;
+  });
 }
 
 std::vector<WordPiece::Piece> WordPiece::pieces(std::string_view text) const {
