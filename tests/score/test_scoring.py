@@ -99,7 +99,13 @@ def test_a_run_that_is_killed_goes_on_and_every_row_is_there_once(
 ) -> None:
     output = tmp_path / "scores.parquet"
     parts = tmp_path / "scores.parquet.parts"
-    run = subprocess.Popen(command(archive, output, bundle), stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        command(archive, output, bundle),
+        stderr=subprocess.PIPE,
+        text=True,
+        # What a shell starts in the background ignores Ctrl+C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while len(list(parts.glob("part-*.parquet"))) < 5 and run.poll() is None:
         time.sleep(0.005)
     run.send_signal(end_by)
