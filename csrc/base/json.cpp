@@ -1,8 +1,8 @@
 #include "base/json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <ranges>
 #include <system_error>
 
 #include "base/utf8.h"
@@ -219,10 +219,9 @@ const Json& Json::operator[](std::string_view name) const {
   static const Json missing;
   const Object* members = std::get_if<Object>(&value_);
   if (members == nullptr) return missing;
-  for (const auto& member : std::views::reverse(*members)) {
-    if (member.first == name) return member.second;
-  }
-  return missing;
+  const auto last = std::find_if(members->rbegin(), members->rend(),
+                                 [&](const auto& member) { return member.first == name; });
+  return last == members->rend() ? missing : last->second;
 }
 
 }  // namespace edge_ser
