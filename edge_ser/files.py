@@ -231,21 +231,21 @@ def write_atomically(
 
 
 @contextmanager
-def replaced_file(target: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
+def replaced_file(target: Path) -> Iterator[IO[bytes]]:
     """A new file, to be written piece by piece, that takes the target's place at the block's end.
 
     If the block fails or the process is killed, the target stays as it is.
 
     Args:
         target: the file; of a link, what it leads to is replaced.
-        mode: permissions of the new file, less what the process's mask takes away.
 
     Raises:
-        ConfigError: as `write_atomically`, also while the block writes.
+        ConfigError: as `write_atomically`, also while the block writes; if it is a device or a
+            pipe, whose place no file can take.
     """
     with (
         writing(target),
-        _replacing(target, mode) as handle,
+        _replacing(target, 0o666) as handle,
         os.fdopen(handle, "wb") as stream,
     ):
         yield stream
@@ -257,6 +257,10 @@ def replaced_file(target: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
 def _replacing(target: Path, mode: int) -> Iterator[int]:
     """The handle, to be closed in the block, of a file that then takes the target's place."""
     real = Path(os.path.realpath(target))
+    if _passes_on(real):
+        raise ConfigError(
+            f"{target} is a device or a pipe, whose place no file can take; name a file"
+        )
     temporary = beside(real, WRITING)
     try:
         clear_leftovers(real)

@@ -17,6 +17,7 @@ from fixtures.file_faults import FileCalls, killed_at
 from edge_ser.errors import ConfigError
 from edge_ser.files import (
     is_unfinished,
+    replaced_file,
     temporary_folder,
     write_atomically,
 )
@@ -151,6 +152,21 @@ def test_a_device_is_written_to_and_never_replaced() -> None:
     os.close(write)
     assert os.read(read, 100) == b"through a pipe"
     os.close(read)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_what_no_file_can_take_the_place_of_is_refused_piece_by_piece(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for target in (pipe, link):
+        with (
+            pytest.raises(ConfigError, match="is a device or a pipe"),
+            replaced_file(target) as stream,
+        ):
+            stream.write(b"x")
+    assert pipe.is_fifo()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "pipe"]
 
 
 def test_a_temporary_folder_goes_and_a_full_one_is_told() -> None:

@@ -249,7 +249,7 @@ _MAY_REPLACE = {
 _MAY_WRITE = {
     *("edge_ser/files.py", "edge_ser/bundles/replacing.py"),
     "edge_ser/capture/recording.py",  # grows
-    *("calibration/report/parts.py", "edge_ser/score/table.py"),  # a file to be locked
+    "edge_ser/machine/file_lock.py",  # a file to be locked
     # into a new folder that is put in place whole
     *("export/bundles/derived.py", "export/bundles/writer.py"),
     *("export/encoders/text.py", "recipes/text_encoder/model.py", "edge_ser/fleet/device.py"),

@@ -11,9 +11,8 @@ from typing import IO, Any, TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from edge_ser.errors import ConfigError
 from edge_ser.export.trials.part_store import PartStore
-from edge_ser.files import writing
+from edge_ser.machine.file_lock import lock_file
 
 _Kind = TypeVar("_Kind")
 
@@ -40,7 +39,11 @@ class ReportParts:
 
     def __enter__(self) -> ReportParts:
         self._store = PartStore(self.folder)
-        self._lock = _locked(self.folder / "lock")
+        self._lock = lock_file(
+            self.folder / "lock",
+            f"another edge-ser report is measuring into {self.folder}; wait for it, or name "
+            "another --output",
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,21 +81,3 @@ class ReportParts:
     def remove(self) -> None:
         """Forget everything: the report is whole."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _locked(path: Path) -> IO[str]:
-    with writing(path):
-        handle = path.open("w", encoding="ascii")
-    try:
-        import fcntl
-    except ImportError:  # Windows: two reports at once to one output are the caller's mistake
-        return handle
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.close()
-        raise ConfigError(
-            f"another edge-ser report is measuring into {path.parent}; wait for it, or name "
-            "another --output"
-        ) from error
-    return handle

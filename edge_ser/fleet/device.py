@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import time
 import zipfile
@@ -26,12 +25,8 @@ from edge_ser.errors import BundleError, ConfigError, EdgeSerError
 from edge_ser.files import make_folder, read_plain, temporary_folder, write_atomically
 from edge_ser.fleet.fetching import fetch_archive, fetch_channel
 from edge_ser.fleet.golden import check_golden
+from edge_ser.machine.file_lock import lock_file
 from edge_ser.recognizer import EdgeRecognizer
-
-try:
-    import fcntl
-except ImportError:  # on Windows
-    fcntl = None  # type: ignore[assignment]
 
 _SETTINGS: Final = "fleet.json"
 _CURRENT: Final = "current"
@@ -273,15 +268,5 @@ def _held(folder: Path) -> Iterator[None]:
         ConfigError: if another one is under way, or the folder cannot be written.
     """
     _settings(folder)
-    try:
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise ConfigError(f"{folder} cannot be written: {error.strerror}") from error
-    try:
-        if fcntl is not None:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with lock_file(folder / "lock", f"{folder} is being updated by another process"):
         yield
-    except BlockingIOError:
-        raise ConfigError(f"{folder} is being updated by another process") from None
-    finally:
-        os.close(handle)

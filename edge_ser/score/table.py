@@ -22,6 +22,7 @@ from edge_ser.files import (
     write_atomically,
     writing,
 )
+from edge_ser.machine.file_lock import lock_file
 from edge_ser.runtime.closing import ClosedOnExit
 from edge_ser.score.clips import ClipToScore
 from edge_ser.score.parquet import parquet
@@ -119,11 +120,16 @@ class ScoreParts(ClosedOnExit):
         """
         if output.is_dir():
             raise ConfigError(f"{output} is a folder; --output names a file")
+        if output.exists() and not output.is_file():
+            raise ConfigError(f"{output} is a device or a pipe; --output names a file")
         self._arrow, self._parquet = parquet()
         self._output = output
         self.folder = companion(output, _ENDING)
         make_folder(self.folder)
-        self._lock: IO[str] | None = _locked(self.folder / _LOCK)
+        self._lock: IO[str] | None = lock_file(
+            self.folder / _LOCK,
+            f"another run is writing to {self.folder}; wait for it, or name another --output",
+        )
 
     def settings(self) -> dict[str, Any] | None:
         """What was decided when the run began; None if none is at work here."""
@@ -231,20 +237,3 @@ def scored_before(output: Path) -> tuple[dict[str, Any], ScoreSummary] | None:
     except (OSError, arrow.ArrowInvalid, KeyError, TypeError, ValueError):
         return None
     return settings, summary
-
-
-def _locked(path: Path) -> IO[str]:
-    with writing(path):
-        handle = path.open("a", encoding="ascii")
-    try:
-        import fcntl
-    except ImportError:  # Windows: two runs at once to one output are the caller's mistake
-        return handle
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.close()
-        raise ConfigError(
-            f"another run is writing to {path.parent}; wait for it, or name another --output"
-        ) from error
-    return handle

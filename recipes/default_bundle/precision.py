@@ -25,7 +25,7 @@ from rich.console import Console
 from edge_ser.bundles.loading import Bundle, default_bundle_path, load_bundle
 from edge_ser.bundles.schema import GraphName, next_version
 from edge_ser.errors import ConfigError
-from edge_ser.export.bundles.derived import read_report, write_derived
+from edge_ser.export.bundles.derived import NewGraph, read_report, write_derived
 from edge_ser.export.comparison.compare import VariantReport, compare
 from edge_ser.export.data.clip_set import read_clips
 from edge_ser.export.variants.variant import Variant
@@ -241,8 +241,11 @@ def apply(
     reports: Sequence[VariantReport],
     choice: Choice,
     version: str | None = None,
+    finished: Collection[GraphName] = (),
 ) -> None:
     """Put the graphs of the chosen precision in the place of the bundle's, as its next version.
+
+    Where int8 won, graphs that came in int8 (`finished`) stay as they are, byte by byte.
 
     Raises:
         ConfigError: the bundle's folder cannot be written.
@@ -257,7 +260,9 @@ def apply(
         },
     }
     version = version or next_version(bundle.manifest.version)
-    write_derived(chosen, bundle.folder, {}, report, version=version)
+    kept = finished if choice.precision == "int8" else ()
+    graphs = {name: NewGraph(bundle.graph(name).content, "int8") for name in kept}
+    write_derived(chosen, bundle.folder, graphs, report, version=version)
 
 
 def command(
@@ -296,14 +301,17 @@ def command(
             rounds=rounds,
             console=console,
         )
-        came = {n for n, graph in source.manifest.graphs.items() if graph.precision == "int8"}
-        choice = choose(reports, came if read_report(source).get("graphs") is None else ())
+        # What a pass has written before is made again; what came finished is not.
+        made = read_report(source).get("graphs", {})
+        graphs = source.manifest.graphs.items()
+        finished = {n for n, graph in graphs if graph.precision == "int8" and n not in made}
+        choice = choose(reports, finished)
         text = markdown(reports, choice, rounds)
         if write is not None:
             write_section(write, SECTION, text)
         if apply_it:
             chosen = load_bundle(Path(folder) / str(PRECISIONS.index(choice.precision)))
-            apply(source, chosen, reports, choice, version)
+            apply(source, chosen, reports, choice, version, finished)
     typer.echo(text)
 
 

@@ -4,16 +4,18 @@ import json
 import shutil
 from pathlib import Path
 
+import onnx
 import pytest
 from fixtures.small_networks import make_clips, make_small_bundle
 
 from edge_ser.bundles.loading import load_bundle
 from edge_ser.bundles.schema import next_version
 from edge_ser.errors import ConfigError
+from edge_ser.export.bundles.derived import NewGraph, write_derived
 from edge_ser.export.comparison.compare import Times, VariantReport
 from edge_ser.export.comparison.gate import Loss, Verdict
 from edge_ser.export.variants.variant import Variant
-from recipes.default_bundle.precision import SECTION, choose, main
+from recipes.default_bundle.precision import SECTION, Choice, apply, choose, main
 
 
 def _report(precision: str, ms: float, megabytes: float, loss: float = 0.0) -> VariantReport:
@@ -85,3 +87,24 @@ def test_no_data_is_a_users_error(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "--data" in " ".join(capsys.readouterr().err.split())
     shutil.rmtree(bundle)
     assert main(["--bundle", str(bundle)]) == 2
+
+
+def test_where_int8_wins_what_came_in_int8_stays_byte_by_byte(tmp_path: Path) -> None:
+    source = load_bundle(make_small_bundle(tmp_path / "source"))
+    content = {name: source.graph(name).content for name in ("face", "text")}
+    again = {name: NewGraph(_told_apart(content[name]), "int8") for name in content}
+    chosen = write_derived(source, tmp_path / "chosen", again, {})
+    reports = [_report("fp32", 10, 100), _report("int8", 5, 30)]
+    for precision, kept in (("int8", True), ("fp32", False)):
+        target = load_bundle(make_small_bundle(tmp_path / precision))
+        apply(target, chosen, reports, Choice(precision, "the fastest"), "1.2.3", {"face"})
+        written = load_bundle(tmp_path / precision)
+        assert (written.graph("face").content == content["face"]) is kept
+        assert written.graph("text").content == again["text"].content
+        assert written.manifest.version == "1.2.3"
+
+
+def _told_apart(content: bytes) -> bytes:
+    model = onnx.load_model_from_string(content)
+    model.doc_string = "quantised again"
+    return model.SerializeToString()
